@@ -1,0 +1,3 @@
+//! Runs everything that proves the project.
+
+fn main() {}
