@@ -1,2 +1,0 @@
-//! Thin.
-fn main() {}
