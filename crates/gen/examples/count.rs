@@ -11,7 +11,7 @@ use std::hint::black_box;
 use std::pin::{Pin, pin};
 use std::process::ExitCode;
 
-use generator::{Gen, Generator, Iter, Resumable, Step};
+use generator::{Gen, Iter, Resumable, Step};
 
 /// Counts up to `end`, written by hand.
 enum Counter {
@@ -55,16 +55,46 @@ impl Resumable<u64> for Counter {
     }
 }
 
-fn sum(numbers: impl Iterator<Item = u64>) -> u64 {
+fn by_enum(end: u64) -> u64 {
     let mut sum = 0;
+    for number in Iter::new(Counter::Ready { end }) {
+        sum += black_box(number);
+    }
+    sum
+}
+
+fn by_generator(end: u64) -> u64 {
+    let mut sum = 0;
+    let numbers = pin!(Gen::new(async move |co| {
+        for number in 0..end {
+            co.yield_(number).await;
+        }
+    }));
     for number in numbers {
         sum += black_box(number);
     }
     sum
 }
 
-fn send_ones(mut machine: Pin<Box<dyn Resumable<u64, Yield = u64, Return = u64>>>) -> u64 {
+type Strider = Pin<Box<dyn Resumable<u64, Yield = u64, Return = u64>>>;
+
+fn enum_behind_dyn(end: u64) -> Strider {
+    Box::pin(Counter::Ready { end })
+}
+
+fn generator_behind_dyn(end: u64) -> Strider {
+    Box::pin(Gen::new(async move |co| {
+        let mut number = 0;
+        while number < end {
+            number += co.yield_(number).await;
+        }
+        number
+    }))
+}
+
+fn send_ones(machine: Strider) -> u64 {
     let mut sum = 0;
+    let mut machine = black_box(machine); // so that the call stays indirect
     while let Step::Yielded(number) = machine.as_mut().resume(1) {
         sum += number;
     }
@@ -79,25 +109,10 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     let total = match way.as_str() {
-        "enum" => sum(Iter::new(Counter::Ready { end })),
-        "gen" => sum(pin!(Gen::new(async |co| {
-            for number in 0..end {
-                co.yield_(number).await;
-            }
-        }))),
-        "dyn-enum" => send_ones(Box::pin(Counter::Ready { end })),
-        "dyn-gen" => {
-            let mut machine = Box::pin(Gen::new(async move |co| {
-                let mut number = 0;
-                while number < end {
-                    number += co.yield_(number).await;
-                }
-                number
-            }));
-            let first = machine.as_mut().start();
-            drop(first);
-            send_ones(machine)
-        }
+        "enum" => by_enum(end),
+        "gen" => by_generator(end),
+        "dyn-enum" => send_ones(enum_behind_dyn(end)),
+        "dyn-gen" => send_ones(generator_behind_dyn(end)),
         other => {
             eprintln!("no such way to count: {other}");
             return ExitCode::FAILURE;
