@@ -65,7 +65,7 @@ fn by_enum(end: u64) -> u64 {
 
 fn by_generator(end: u64) -> u64 {
     let mut sum = 0;
-    let numbers = pin!(Gen::new(async move |co| {
+    let numbers = pin!(Gen::new(|co| async move {
         for number in 0..end {
             co.yield_(number).await;
         }
@@ -83,7 +83,7 @@ fn enum_behind_dyn(end: u64) -> Strider {
 }
 
 fn generator_behind_dyn(end: u64) -> Strider {
-    Box::pin(Gen::new(async move |co| {
+    Box::pin(Gen::new(|co| async move {
         let mut number = 0;
         while number < end {
             number += co.yield_(number).await;

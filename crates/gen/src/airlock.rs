@@ -35,8 +35,9 @@ use crate::number;
 /// Invariant in both types and neither `Send` nor `Sync`. [`Key::fresh`] and [`Key::duplicate`] are the
 /// only makers, so two keys with equal numbers have the same `Y` and `R` and live on the same thread.
 ///
-/// The generator's own key has the bit [`UNUSED`] set until it is first used; a field of its own would cost
-/// every generator eight bytes.
+/// The generator's own key also tells its state, as a field of its own would cost every generator eight bytes: the
+/// bit [`UNUSED`] is set until the first use, and the number is [`CLOSED`] after the end. Both keep it from equalling
+/// any yield's key.
 pub(crate) struct Key<Y, R> {
     number: u64,
     /// A raw pointer is invariant, and stays on its thread.
@@ -66,6 +67,17 @@ impl<Y, R> Key<Y, R> {
     }
 
     #[inline]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.number == CLOSED
+    }
+
+    /// Marks the generator closed, for good.
+    #[inline]
+    pub(crate) fn mark_closed(&mut self) {
+        self.number = CLOSED;
+    }
+
+    #[inline]
     fn numbered(number: u64) -> Key<Y, R> {
         Key {
             number,
@@ -76,6 +88,9 @@ impl<Y, R> Key<Y, R> {
 
 /// Set in a generator's own key by [`Key::fresh`], cleared for good by [`Key::mark_used`].
 const UNUSED: u64 = 1 << 63;
+
+/// No generator's number. Set by [`Key::mark_closed`] and never left.
+const CLOSED: u64 = 0;
 
 /// What stands in the airlock.
 pub(crate) enum Slot<Y, R> {
@@ -99,7 +114,10 @@ pub(crate) struct Airlock<Y, R> {
 impl<Y, R> Airlock<Y, R> {
     #[inline]
     pub(crate) fn new(key: &Key<Y, R>, slot: Slot<Y, R>) -> Airlock<Y, R> {
-        debug_assert!(!key.is_unused(), "an unused key opens nothing");
+        debug_assert!(
+            !key.is_unused() && !key.is_closed(),
+            "this key opens nothing"
+        );
         Airlock {
             number: key.number,
             slot: Cell::new(slot),
