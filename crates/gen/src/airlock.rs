@@ -28,7 +28,7 @@ use core::pin::Pin;
 use core::ptr;
 use core::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
-use crate::number;
+use crate::{State, number};
 
 /// Proof of belonging to one generator: its number, with the types of its values.
 ///
@@ -47,42 +47,43 @@ pub(crate) struct Key<Y, R> {
 impl<Y, R> Key<Y, R> {
     /// The unused key of a new generator.
     pub(crate) fn fresh() -> Key<Y, R> {
-        Key::numbered(number::fresh() | UNUSED)
+        Key {
+            number: number::fresh() | UNUSED,
+            types: PhantomData,
+        }
     }
 
     /// Another key to the same generator, for a yield.
     #[inline]
     pub(crate) fn duplicate(&self) -> Key<Y, R> {
-        Key::numbered(self.number & !UNUSED)
+        Key {
+            number: self.number & !UNUSED,
+            types: PhantomData,
+        }
     }
 
+    /// What a generator's own key tells.
     #[inline]
-    pub(crate) fn is_unused(&self) -> bool {
-        self.number & UNUSED != 0
+    pub(crate) fn state(&self) -> State {
+        match self.number {
+            CLOSED => State::Closed,
+            number if number & UNUSED != 0 => State::Created,
+            _ => State::Suspended,
+        }
     }
 
+    /// Writes only when there is something to change, as this is on the way of every resume.
     #[inline]
     pub(crate) fn mark_used(&mut self) {
-        self.number &= !UNUSED;
-    }
-
-    #[inline]
-    pub(crate) fn is_closed(&self) -> bool {
-        self.number == CLOSED
+        if self.number & UNUSED != 0 {
+            self.number &= !UNUSED;
+        }
     }
 
     /// Marks the generator closed, for good.
     #[inline]
     pub(crate) fn mark_closed(&mut self) {
         self.number = CLOSED;
-    }
-
-    #[inline]
-    fn numbered(number: u64) -> Key<Y, R> {
-        Key {
-            number,
-            types: PhantomData,
-        }
     }
 }
 
@@ -114,10 +115,7 @@ pub(crate) struct Airlock<Y, R> {
 impl<Y, R> Airlock<Y, R> {
     #[inline]
     pub(crate) fn new(key: &Key<Y, R>, slot: Slot<Y, R>) -> Airlock<Y, R> {
-        debug_assert!(
-            !key.is_unused() && !key.is_closed(),
-            "this key opens nothing"
-        );
+        debug_assert_eq!(key.state(), State::Suspended, "only a used key opens");
         Airlock {
             number: key.number,
             slot: Cell::new(slot),

@@ -6,6 +6,7 @@ use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 
 use crate::airlock::{Airlock, Key};
+use crate::misuse::misuse;
 use crate::{Generator, Resumable, State, Step};
 
 /// What a generator's body yields through. [`Gen::new`](crate::Gen::new) hands one to the body.
@@ -92,10 +93,10 @@ impl<Y, R> Co<Y, R> {
     ///
     /// ```
     /// use core::pin::pin;
-    /// use generator::{FromIter, Gen};
+    /// use generator::{Gen, from_iter};
     ///
     /// let g = pin!(Gen::new(|co| async move {
-    ///     co.delegate(FromIter::new(1..3)).await;
+    ///     co.delegate(from_iter(1..3)).await;
     ///     let inner = Gen::new(|co| async move {
     ///         co.yield_(3).await;
     ///         4
@@ -112,10 +113,7 @@ impl<Y, R> Co<Y, R> {
     /// [`delegate_from`](Co::delegate_from).
     ///
     /// [PEP 380]: https://peps.python.org/pep-0380/
-    pub async fn delegate<G>(&self, child: G) -> G::Return
-    where
-        G: Generator<R, Yield = Y>,
-    {
+    pub async fn delegate<G: Generator<R, Yield = Y>>(&self, child: G) -> G::Return {
         let mut child = pin!(child);
         match child.as_mut().start() {
             Ok(step) => self.delegate_from(step, child).await,
@@ -126,20 +124,14 @@ impl<Y, R> Co<Y, R> {
     /// Like [`delegate`](Co::delegate), for a child that already made its first `step`.
     ///
     /// It takes any [`Resumable`], and lets the caller choose how the child starts.
-    pub async fn delegate_from<G>(
-        &self,
-        step: Step<Y, G::Return>,
-        mut child: Pin<&mut G>,
-    ) -> G::Return
+    pub async fn delegate_from<G>(&self, step: Step<Y, G::Return>, child: Pin<&mut G>) -> G::Return
     where
         G: Resumable<R, Yield = Y> + ?Sized,
     {
-        let mut step = step;
+        let (mut step, mut child) = (step, child);
         loop {
             match step {
-                Step::Yielded(value) => {
-                    step = child.as_mut().resume(self.yield_(value).await);
-                }
+                Step::Yielded(value) => step = child.as_mut().resume(self.yield_(value).await),
                 Step::Complete(value) => return value,
             }
         }
@@ -165,42 +157,27 @@ impl<Y, R> Unpin for Yield<Y, R> {}
 impl<Y, R> Future for Yield<Y, R> {
     type Output = R;
 
-    /// Looks at its own state before anything else: the compiler knows it at each poll of an inlined body, and
-    /// then only one arm is left. With the check of identity first, the two arms were compiled into one path.
+    /// Looks at its own state before anything else: the compiler mostly knows it, and then one arm is left. With
+    /// the identity checked first, a resume behind `dyn` took 54 instructions, and takes 43 this way.
     #[inline]
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<R> {
         let this = self.get_mut();
         match this.value.take() {
             Some(value) => {
                 if !reach(context, &this.key).leave(value) {
-                    two_yields_at_once()
+                    misuse("two yields at once: a generator hands out one value per resume")
                 }
                 Poll::Pending
             }
-            None => match reach(context, &this.key).collect() {
-                Some(answer) => Poll::Ready(answer),
-                None => Poll::Pending,
-            },
+            None => reach(context, &this.key)
+                .collect()
+                .map_or(Poll::Pending, Poll::Ready),
         }
     }
 }
 
 #[inline]
 fn reach<'a, Y, R>(context: &'a Context<'_>, key: &'a Key<Y, R>) -> &'a Airlock<Y, R> {
-    match Airlock::reach(context, key) {
-        Some(airlock) => airlock,
-        None => foreign_context(),
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn foreign_context() -> ! {
-    panic!("a `Co` was awaited outside the body of its own generator")
-}
-
-#[cold]
-#[inline(never)]
-fn two_yields_at_once() -> ! {
-    panic!("two yields at once: a generator hands out one value per resume")
+    Airlock::reach(context, key)
+        .unwrap_or_else(|| misuse("a `Co` was awaited outside the body of its own generator"))
 }

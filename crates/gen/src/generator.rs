@@ -6,6 +6,7 @@ use core::pin::Pin;
 use core::task::{Poll, Waker};
 
 use crate::airlock::{Airlock, Key, Slot};
+use crate::misuse::misuse;
 use crate::{Co, Generator, Refused, Resumable, State, Step};
 
 /// A generator: an `async` body that yields through its [`Co`].
@@ -72,16 +73,10 @@ impl<F: Future, Y, R> Gen<F, Y, R> {
     ///
     /// `body` gets the generator's [`Co`] and returns what is run: mostly `|co| async move { … }` or
     /// `async |co| { … }`.
-    pub fn new<B>(body: B) -> Gen<F, Y, R>
-    where
-        B: FnOnce(Co<Y, R>) -> F,
-    {
+    pub fn new<B: FnOnce(Co<Y, R>) -> F>(body: B) -> Gen<F, Y, R> {
         let key = Key::fresh();
-        let body = body(Co::new(&key));
-        Gen {
-            key,
-            body: ManuallyDrop::new(body),
-        }
+        let body = ManuallyDrop::new(body(Co::new(&key)));
+        Gen { key, body }
     }
 
     /// Runs to the next yield or to the end, with `slot` in the airlock.
@@ -91,11 +86,9 @@ impl<F: Future, Y, R> Gen<F, Y, R> {
     fn run(self: Pin<&mut Self>, slot: Slot<Y, R>) -> Step<Y, F::Output> {
         let mut guard = CloseOnUnwind(self);
         let Some((key, body)) = guard.0.as_mut().open() else {
-            resumed_after_end()
+            misuse("a closed generator was resumed: it has returned, panicked or been closed")
         };
-        if key.is_unused() {
-            key.mark_used();
-        }
+        key.mark_used();
         let airlock = Airlock::new(key, slot);
         match (airlock.admit(body), airlock.into_leaving()) {
             (Poll::Pending, Some(value)) => {
@@ -106,8 +99,8 @@ impl<F: Future, Y, R> Gen<F, Y, R> {
                 drop(guard);
                 Step::Complete(value)
             }
-            (Poll::Pending, None) => awaited_something_else(),
-            (Poll::Ready(_), Some(_)) => returned_past_a_yield(),
+            (Poll::Pending, None) => misuse(AWAITED_ANOTHER),
+            (Poll::Ready(_), Some(_)) => misuse(RETURNED_PAST_A_YIELD),
         }
     }
 }
@@ -145,19 +138,13 @@ impl<F: Future, Y> Resumable<&Waker> for Gen<F, Y> {
 impl<F: Future, Y, R> Generator<R> for Gen<F, Y, R> {
     #[inline]
     fn state(&self) -> State {
-        if self.key.is_closed() {
-            State::Closed
-        } else if self.key.is_unused() {
-            State::Created
-        } else {
-            State::Suspended
-        }
+        self.key.state()
     }
 
     fn start(self: Pin<&mut Self>) -> Result<Step<Y, F::Output>, Refused<()>> {
         match self.state() {
             State::Created => Ok(self.run(Slot::Empty)),
-            state => Err(Refused::new((), state)),
+            state => Err(Refused { value: (), state }),
         }
     }
 
@@ -181,24 +168,7 @@ impl<F, Y, R> Drop for CloseOnUnwind<'_, F, Y, R> {
     }
 }
 
-#[cold]
-#[inline(never)]
-fn resumed_after_end() -> ! {
-    panic!("a closed generator was resumed: it has returned, panicked or been closed")
-}
+const AWAITED_ANOTHER: &str = "a generator body awaited something other than a yield of its own `Co`; nothing would ever wake it";
 
-#[cold]
-#[inline(never)]
-fn awaited_something_else() -> ! {
-    panic!(
-        "a generator body awaited something other than a yield of its own `Co`; nothing would ever wake it"
-    )
-}
-
-#[cold]
-#[inline(never)]
-fn returned_past_a_yield() -> ! {
-    panic!(
-        "a generator body dropped a yield whose value had left, and returned before the next resume"
-    )
-}
+const RETURNED_PAST_A_YIELD: &str =
+    "a generator body dropped a yield whose value had left, and returned before the next resume";

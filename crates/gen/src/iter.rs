@@ -3,83 +3,23 @@
 use core::iter::FusedIterator;
 use core::pin::Pin;
 
-use crate::{Gen, Generator, Refused, Resumable, State, Step};
+use crate::{Gen, Generator, Resumable, State, Step};
 
 /// An iterator as a generator that takes nothing and returns nothing.
 ///
 /// ```
-/// use core::pin::Pin;
-/// use generator::{FromIter, Resumable, Step};
+/// use core::pin::pin;
+/// use generator::{Resumable, Step, from_iter};
 ///
-/// let mut g = FromIter::new("any".chars());
-/// assert_eq!(Pin::new(&mut g).resume(()), Step::Yielded('a'));
+/// let mut g = pin!(from_iter("any".chars()));
+/// assert_eq!(g.as_mut().resume(()), Step::Yielded('a'));
 /// ```
-#[derive(Clone, Debug)]
-pub struct FromIter<I> {
-    /// None once it is closed.
-    items: Option<I>,
-    started: bool,
-}
-
-impl<I: Iterator> FromIter<I> {
-    /// Wraps the iterator of `items`.
-    pub fn new(items: impl IntoIterator<IntoIter = I>) -> FromIter<I> {
-        FromIter {
-            items: Some(items.into_iter()),
-            started: false,
+pub fn from_iter<I: IntoIterator>(items: I) -> Gen<impl Future<Output = ()>, I::Item> {
+    Gen::new(async |co| {
+        for item in items {
+            co.yield_(item).await;
         }
-    }
-}
-
-/// The iterator in it is never pinned.
-impl<I> Unpin for FromIter<I> {}
-
-impl<I: Iterator> Resumable for FromIter<I> {
-    type Yield = I::Item;
-    type Return = ();
-
-    /// Takes the next item, or drops the iterator at its end.
-    ///
-    /// # Panics
-    ///
-    /// When it is closed; when the iterator panics, which closes it.
-    fn resume(mut self: Pin<&mut Self>, (): ()) -> Step<I::Item, ()> {
-        self.started = true;
-        // Taken out for the call, so that a panic leaves the generator closed.
-        let Some(mut items) = self.items.take() else {
-            panic!(
-                "a closed generator was resumed: its iterator came to an end, panicked or was closed"
-            )
-        };
-        match items.next() {
-            Some(item) => {
-                self.items = Some(items);
-                Step::Yielded(item)
-            }
-            None => Step::Complete(()),
-        }
-    }
-}
-
-impl<I: Iterator> Generator for FromIter<I> {
-    fn state(&self) -> State {
-        match self.items {
-            None => State::Closed,
-            Some(_) if self.started => State::Suspended,
-            Some(_) => State::Created,
-        }
-    }
-
-    fn start(self: Pin<&mut Self>) -> Result<Step<I::Item, ()>, Refused<()>> {
-        match self.state() {
-            State::Created => Ok(self.resume(())),
-            state => Err(Refused::new((), state)),
-        }
-    }
-
-    fn close(mut self: Pin<&mut Self>) {
-        self.items = None;
-    }
+    })
 }
 
 /// Any state machine that takes nothing, as an iterator over what it yields.
@@ -88,11 +28,11 @@ impl<I: Iterator> Generator for FromIter<I> {
 /// behind `dyn`. The return value is dropped, and so is the machine when it ends.
 ///
 /// ```
-/// use generator::{FromIter, Gen, Iter, Resumable};
+/// use generator::{Gen, Iter, Resumable, from_iter};
 ///
 /// type Numbers = std::pin::Pin<Box<dyn Resumable<Yield = u32, Return = ()>>>;
 ///
-/// let count: Numbers = Box::pin(FromIter::new(0..3));
+/// let count: Numbers = Box::pin(from_iter(0..3));
 /// let squares: Numbers = Box::pin(Gen::new(|co| async move {
 ///     for n in 0..3 {
 ///         co.yield_(n * n).await;

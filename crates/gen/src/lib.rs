@@ -7,7 +7,7 @@
 //! awaiting [`Co::yield_`] is the point where it pauses. [`Generator`] and [`Throw`] are Python's protocol on top:
 //! start, send, throw, close, the state, delegation ([PEP 342], [PEP 380]).
 //!
-//! Bridges lead both ways: an iterator is a generator by [`FromIter`] and a generator with nothing to send is an
+//! Bridges lead both ways: an iterator is a generator by [`from_iter`] and a generator with nothing to send is an
 //! iterator; a future is a state machine by [`FromFuture`] and a state machine is a future by [`ToFuture`].
 //!
 //! [PEP 342]: https://peps.python.org/pep-0342/
@@ -59,8 +59,9 @@
 //! # What does it promise on each platform?
 //!
 //! The same everywhere. The crate is `no_std` and has no dependency. The default feature `alloc` adds one thing,
-//! iteration over a `Pin<Box<Gen>>`; without it no allocator is needed. Targets without 64-bit atomics can make 2³²
-//! generators, and the next one panics; targets without any compare-and-swap are refused at compile time.
+//! iteration over a `Pin<Box<Gen>>`; without it no allocator is needed. A program can make 2⁶³
+//! generators where pointers have 64 bits and 2³¹ where they have 32, and panics at the next one. Targets
+//! without an atomic compare-and-swap are not supported.
 //!
 //! * Nothing is allocated, by no operation. A generator is its body and one number of eight bytes.
 //! * A resume that is inlined costs what the same machine written by hand costs: 5 instructions to count by one.
@@ -90,6 +91,7 @@ mod co;
 mod future;
 mod generator;
 mod iter;
+mod misuse;
 mod number;
 mod pin;
 mod protocol;
@@ -99,7 +101,7 @@ mod resumable;
 pub use co::Co;
 pub use future::{FromFuture, ToFuture};
 pub use generator::Gen;
-pub use iter::{FromIter, Iter};
+pub use iter::{Iter, from_iter};
 pub use protocol::{Generator, State, Throw};
 pub use refused::Refused;
 pub use resumable::{Resumable, Step};

@@ -1,35 +1,19 @@
 //! Numbers for generators, each given out once in the life of the program.
 
-#[cfg(target_has_atomic = "64")]
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-#[cfg(all(target_has_atomic = "32", not(target_has_atomic = "64")))]
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
-
-#[cfg(not(target_has_atomic = "32"))]
-compile_error!("generators are numbered by an atomic counter, which this target lacks");
-
-/// A number from 1 to 2⁶³ that was never given out before.
-///
-/// At one number a nanosecond the counter would get there after 292 years.
-#[cfg(target_has_atomic = "64")]
-pub(crate) fn fresh() -> u64 {
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    NEXT.fetch_add(1, Relaxed)
-}
-
-/// A number from 1 that was never given out before.
+/// A number from 1 up that was never given out before, and that leaves the highest bit of a `u64` free.
 ///
 /// # Panics
 ///
-/// When all 32-bit numbers are used up: this target has no wider counter, and none may be used twice.
-#[cfg(all(target_has_atomic = "32", not(target_has_atomic = "64")))]
+/// When half the numbers of a `usize` are used up: no number may be given out twice. With 64 bits nobody lives to
+/// see it. Hence the exchange; a plain addition could be driven past the end by who catches the panic.
 pub(crate) fn fresh() -> u64 {
-    static NEXT: AtomicU32 = AtomicU32::new(1);
-    match NEXT.fetch_update(Relaxed, Relaxed, |last| last.checked_add(1)) {
-        Ok(number) => u64::from(number),
-        Err(_) => {
-            panic!("this program made more generators than its 32-bit counter can tell apart")
-        }
+    static NEXT: AtomicUsize = AtomicUsize::new(1);
+    match NEXT.fetch_update(Relaxed, Relaxed, |next| {
+        (next < isize::MAX as usize).then_some(next + 1)
+    }) {
+        Ok(number) => number as u64,
+        Err(_) => panic!("the numbers that tell generators apart are used up"),
     }
 }

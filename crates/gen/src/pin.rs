@@ -10,6 +10,7 @@
 use core::mem::ManuallyDrop;
 use core::pin::Pin;
 
+use crate::State;
 use crate::airlock::Key;
 use crate::future::{FromFuture, ToFuture};
 use crate::generator::Gen;
@@ -22,7 +23,7 @@ impl<F, Y, R> Gen<F, Y, R> {
     pub(crate) fn open(self: Pin<&mut Self>) -> Option<(&mut Key<Y, R>, Pin<&mut F>)> {
         // SAFETY: nothing is moved out of `this`; `body` stays where it is (see above).
         let this = unsafe { self.get_unchecked_mut() };
-        if this.key.is_closed() {
+        if this.key.state() == State::Closed {
             return None;
         }
         // SAFETY: `body` is structurally pinned (see above), and was not dropped, as the key does not say closed.
@@ -36,7 +37,7 @@ impl<F, Y, R> Gen<F, Y, R> {
     pub(crate) fn drop_body(self: Pin<&mut Self>) {
         // SAFETY: nothing is moved out of `this`; `body` is dropped where it is.
         let this = unsafe { self.get_unchecked_mut() };
-        if !this.key.is_closed() {
+        if this.key.state() != State::Closed {
             // Before the drop, so that a destructor that panics does not make it happen twice.
             this.key.mark_closed();
             // SAFETY: the key did not say closed, so the body was not dropped, and it says so now.

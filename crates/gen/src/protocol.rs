@@ -88,7 +88,7 @@ pub trait Generator<R = ()>: Resumable<R> {
     fn send(self: Pin<&mut Self>, value: R) -> Result<Step<Self::Yield, Self::Return>, Refused<R>> {
         match self.state() {
             State::Suspended => Ok(self.resume(value)),
-            state => Err(Refused::new(value, state)),
+            state => Err(Refused { value, state }),
         }
     }
 }
@@ -127,15 +127,12 @@ pub trait Throw<T, E>: Generator<Result<T, E>> {
     /// # Panics
     ///
     /// When the body panics, which closes the generator.
-    fn throw(mut self: Pin<&mut Self>, error: E) -> Result<Step<Self::Yield, Self::Return>, E> {
-        match self.as_mut().send(Err(error)) {
-            Ok(step) => Ok(step),
-            Err(refused) => {
+    fn throw(self: Pin<&mut Self>, error: E) -> Result<Step<Self::Yield, Self::Return>, E> {
+        match self.state() {
+            State::Suspended => Ok(self.resume(Err(error))),
+            _ => {
                 self.close();
-                match refused.into_value() {
-                    Err(error) => Err(error),
-                    Ok(_) => unreachable!("an error was sent, so an error comes back"),
-                }
+                Err(error)
             }
         }
     }
@@ -143,24 +140,7 @@ pub trait Throw<T, E>: Generator<Result<T, E>> {
 
 impl<T, E, G: Generator<Result<T, E>> + ?Sized> Throw<T, E> for G {}
 
-impl<R, G: Generator<R> + Unpin + ?Sized> Generator<R> for &mut G {
-    fn state(&self) -> State {
-        (**self).state()
-    }
-
-    fn start(mut self: Pin<&mut Self>) -> Result<Step<Self::Yield, Self::Return>, Refused<()>> {
-        Pin::new(&mut **self).start()
-    }
-
-    fn close(mut self: Pin<&mut Self>) {
-        Pin::new(&mut **self).close();
-    }
-}
-
-impl<R, P> Generator<R> for Pin<P>
-where
-    P: DerefMut<Target: Generator<R>>,
-{
+impl<R, P: DerefMut<Target: Generator<R>>> Generator<R> for Pin<P> {
     fn state(&self) -> State {
         (**self).state()
     }

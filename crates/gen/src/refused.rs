@@ -25,15 +25,11 @@ use crate::State;
 /// # let _: Step = echo.start().unwrap();
 /// ```
 pub struct Refused<V> {
-    value: V,
-    state: State,
+    pub(crate) value: V,
+    pub(crate) state: State,
 }
 
 impl<V> Refused<V> {
-    pub(crate) fn new(value: V, state: State) -> Refused<V> {
-        Refused { value, state }
-    }
-
     /// The state in which the generator was, and still is.
     pub fn state(&self) -> State {
         self.state

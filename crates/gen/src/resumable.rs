@@ -83,10 +83,7 @@ impl<R, G: Resumable<R> + Unpin + ?Sized> Resumable<R> for &mut G {
     }
 }
 
-impl<R, P> Resumable<R> for Pin<P>
-where
-    P: DerefMut<Target: Resumable<R>>,
-{
+impl<R, P: DerefMut<Target: Resumable<R>>> Resumable<R> for Pin<P> {
     type Yield = <P::Target as Resumable<R>>::Yield;
     type Return = <P::Target as Resumable<R>>::Return;
 

@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use futures_lite::future::{block_on, yield_now};
-use generator::{FromFuture, FromIter, Gen, Generator, Iter, Resumable, State, Step, ToFuture};
-use util::{Drops, assert_starts, panic_of};
+use generator::{FromFuture, Gen, Generator, Iter, Resumable, State, Step, ToFuture, from_iter};
+use util::{Drops, panic_of};
 
 fn fused<I: FusedIterator>(iterator: I) -> I {
     iterator
@@ -57,42 +57,35 @@ fn a_closed_iterator_is_at_its_end() {
 
 #[test]
 fn an_iterator_is_a_generator() {
-    let mut g = FromIter::new("ab".chars());
+    let mut g = pin!(from_iter("ab".chars()));
     assert_eq!(g.state(), State::Created);
-    assert_eq!(Pin::new(&mut g).start().unwrap(), Step::Yielded('a'));
-    assert_eq!(g.state(), State::Suspended);
-    assert_eq!(
-        Pin::new(&mut g).start().unwrap_err().state(),
-        State::Suspended
-    );
-    assert_eq!(Pin::new(&mut g).send(()).unwrap(), Step::Yielded('b'));
-    assert_eq!(Pin::new(&mut g).resume(()), Step::Complete(()));
+    assert_eq!(g.as_mut().start().unwrap(), Step::Yielded('a'));
+    assert_eq!(g.as_mut().send(()).unwrap(), Step::Yielded('b'));
+    assert_eq!(g.as_mut().resume(()), Step::Complete(()));
     assert_eq!(g.state(), State::Closed);
-    let panic = panic_of(|| Pin::new(&mut g).resume(()));
-    assert_starts(&panic, "a closed generator was resumed");
 }
 
 #[test]
 fn closing_a_generator_drops_its_iterator() {
     let drops = Drops::default();
-    let tokens = vec![drops.token(), drops.token()];
-    let mut g = FromIter::new(tokens);
-    drop(Pin::new(&mut g).resume(()));
+    let mut g = pin!(from_iter(vec![drops.token(), drops.token()]));
+    drop(g.as_mut().resume(()));
     assert_eq!(drops.count(), 1);
-    Pin::new(&mut g).close();
+    g.close();
     assert_eq!(drops.count(), 2);
 }
 
 #[test]
 fn an_iterator_that_panics_closes_its_generator() {
-    let mut g = FromIter::new((0..1).inspect(|_| panic!("broken")));
-    assert_eq!(panic_of(|| Pin::new(&mut g).start()), "broken");
+    let mut g = pin!(from_iter((0..1).inspect(|_| panic!("broken"))));
+    assert_eq!(panic_of(|| g.as_mut().start()), "broken");
     assert_eq!(g.state(), State::Closed);
 }
 
 #[test]
 fn an_iterator_goes_through_a_generator_and_back() {
-    let there_and_back = fused(Iter::new(FromIter::new(0..5)));
+    let there = pin!(from_iter(0..5));
+    let there_and_back = fused(Iter::new(there));
     assert_eq!(there_and_back.collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
 }
 
@@ -120,19 +113,17 @@ fn references_and_pins_resume_what_they_point_to() {
     fn drain<G: Resumable + Unpin>(machine: &mut G) -> Vec<G::Yield> {
         Iter::new(machine).collect()
     }
-    assert_eq!(drain(&mut FromIter::new(0..2)), [0, 1]);
+    assert_eq!(drain(&mut pin!(from_iter(0..2))), [0, 1]);
     assert_eq!(
         drain(&mut Box::pin(Gen::new(async |co| co.yield_(7).await))),
         [7]
     );
 
-    let mut by_reference = &mut FromIter::new(0..2);
-    assert_eq!(
-        Pin::new(&mut by_reference).start().unwrap(),
-        Step::Yielded(0)
-    );
-    Pin::new(&mut by_reference).close();
-    assert_eq!(by_reference.state(), State::Closed);
+    let numbers = pin!(from_iter(0..2));
+    let mut pinned = Box::pin(numbers);
+    assert_eq!(pinned.as_mut().start().unwrap(), Step::Yielded(0));
+    pinned.as_mut().close();
+    assert_eq!(pinned.state(), State::Closed);
 }
 
 #[derive(Default)]

@@ -4,7 +4,7 @@ mod util;
 
 use std::pin::{Pin, pin};
 
-use generator::{Co, FromIter, Gen, Generator, Refused, Resumable, State, Step, Throw};
+use generator::{Co, Gen, Generator, Refused, Resumable, State, Step, Throw, from_iter};
 use util::{CLOSED, Drops, assert_starts, panic_of, started};
 
 type Boxed<R, Y, T> = Pin<Box<dyn Generator<R, Yield = Y, Return = T>>>;
@@ -331,7 +331,7 @@ fn a_generator_delegates_to_an_iterator_and_to_itself() {
         Box::pin(Gen::new(async move |co| {
             if disks > 0 {
                 co.delegate(hanoi(disks - 1, from, by, to)).await;
-                co.delegate(FromIter::new([(from, to)])).await;
+                co.delegate(from_iter([(from, to)])).await;
                 co.delegate(hanoi(disks - 1, by, to, from)).await;
             }
         }))

@@ -8,7 +8,7 @@
 use core::pin::{Pin, pin};
 use core::task::Waker;
 
-use generator::{FromFuture, FromIter, Gen, Generator, Iter, Resumable, Step, Throw};
+use generator::{FromFuture, Gen, Generator, Iter, Resumable, Step, Throw, from_iter};
 
 /// The C runtime calls it; the process ends with what it returns.
 #[unsafe(no_mangle)]
@@ -46,7 +46,7 @@ fn converse() -> i32 {
 
 fn delegate() -> i32 {
     let outer = pin!(Gen::new(|co| async move {
-        co.delegate(FromIter::new([7, 8])).await;
+        co.delegate(from_iter([7, 8])).await;
     }));
     Iter::new(outer).sum() // 15
 }
