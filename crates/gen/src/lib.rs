@@ -96,6 +96,8 @@ mod number;
 mod pin;
 mod protocol;
 mod refused;
+// The example of the README runs with the others, here as nowhere it would be shown twice.
+#[cfg_attr(doctest, doc = include_str!("../README.md"))]
 mod resumable;
 
 pub use co::Co;
@@ -105,8 +107,3 @@ pub use iter::{Iter, from_iter};
 pub use protocol::{Generator, State, Throw};
 pub use refused::Refused;
 pub use resumable::{Resumable, Step};
-
-/// The example of the README runs, too.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-mod readme {}

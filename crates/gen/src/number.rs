@@ -10,10 +10,8 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 /// see it. Hence the exchange; a plain addition could be driven past the end by who catches the panic.
 pub(crate) fn fresh() -> u64 {
     static NEXT: AtomicUsize = AtomicUsize::new(1);
-    match NEXT.fetch_update(Relaxed, Relaxed, |next| {
+    let number = NEXT.fetch_update(Relaxed, Relaxed, |next| {
         (next < isize::MAX as usize).then_some(next + 1)
-    }) {
-        Ok(number) => number as u64,
-        Err(_) => panic!("the numbers that tell generators apart are used up"),
-    }
+    });
+    number.expect("the numbers that tell generators apart are used up") as u64
 }
