@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Poll, Waker};
 
 use generator::FromFuture;
-use poll::{Key, Selector};
+use poll::{Events, Interest, Key, Selector};
 use sched::Scheduler;
 use socket2::Socket;
 
@@ -47,8 +47,10 @@ impl EventLoop {
     fn run(&self) -> io::Result<()> {
         loop {
             while self.scheduler.step().is_some() {}
-            for key in self.selector.borrow_mut().select()? {
-                if let Some(task) = self.to_read.borrow_mut().remove(&key) {
+            let mut events = Events::new();
+            self.selector.borrow_mut().select(&mut events, None)?;
+            for event in &events {
+                if let Some(task) = self.to_read.borrow_mut().remove(&event.key) {
                     task.wake();
                 }
             }
@@ -69,10 +71,11 @@ impl EventLoop {
 }
 
 async fn server(event_loop: Rc<EventLoop>, listener: Rc<Socket>) -> io::Result<()> {
-    let key = event_loop
-        .selector
-        .borrow_mut()
-        .register(Rc::clone(&listener))?;
+    let key =
+        event_loop
+            .selector
+            .borrow_mut()
+            .register(Rc::clone(&listener), Interest::READ, ())?;
     loop {
         event_loop.readable(key).await;
         let (socket, address) = listener.accept()?;
@@ -87,7 +90,7 @@ async fn client(event_loop: Rc<EventLoop>, socket: Rc<Socket>) -> io::Result<()>
     let key = event_loop
         .selector
         .borrow_mut()
-        .register(Rc::clone(&socket))?;
+        .register(Rc::clone(&socket), Interest::READ, ())?;
     let mut request = [0; 4096];
     loop {
         event_loop.readable(key).await;
@@ -96,6 +99,6 @@ async fn client(event_loop: Rc<EventLoop>, socket: Rc<Socket>) -> io::Result<()>
         }
         (&*socket).write_all(b"Hello world\n")?;
     }
-    event_loop.selector.borrow_mut().unregister(key);
+    event_loop.selector.borrow_mut().unregister(key)?;
     Ok(())
 }

@@ -1,0 +1,244 @@
+//! What the `polling` crate chooses for the platform: kqueue, IOCP, event ports, or epoll.
+#![allow(unsafe_code)]
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use polling::{Event, PollMode, Poller};
+
+use crate::interest::{Interest, Mode};
+use crate::key::Key;
+use crate::notifier::Notifier;
+use crate::readiness::Readiness;
+use crate::slots::{Batch, Slot, Slots};
+use crate::source::{Descriptor, Source, number};
+
+/// A poller, and what its interface leaves to its user.
+#[derive(Debug)]
+pub(crate) struct Native {
+    poller: Arc<Poller>,
+    ready: polling::Events,
+    /// What to ask for where reading is asked for; see [`plain_read`].
+    read: Event,
+    /// Whether the poller keeps level mode by itself. Event ports do not.
+    has_level: bool,
+    /// Registrations of level mode that fired, to be armed again before the next wait, where the
+    /// poller does not keep level mode by itself.
+    fired: Vec<Key>,
+}
+
+impl Native {
+    pub(crate) fn new() -> io::Result<(Self, Notifier)> {
+        let poller = Arc::new(Poller::new()?);
+        let native = Self {
+            read: plain_read(&poller)?,
+            has_level: poller.supports_level(),
+            ready: polling::Events::with_capacity(FIRST_BATCH),
+            fired: Vec::new(),
+            poller,
+        };
+        let notifier = Notifier::with_poller(Arc::clone(&native.poller));
+        Ok((native, notifier))
+    }
+
+    pub(crate) fn has_edge(&self) -> bool {
+        self.poller.supports_edge()
+    }
+
+    /// Tells the kernel about a descriptor that the selector does not hold yet. The poller may
+    /// still have its number, from a source that let its descriptor close; then the entry is
+    /// taken over.
+    pub(crate) fn add(
+        &self,
+        descriptor: Descriptor<'_>,
+        key: Key,
+        interest: Interest,
+        mode: Mode,
+    ) -> io::Result<()> {
+        let (event, mode) = (self.event(key, interest, mode), self.mode(mode));
+        // SAFETY: the descriptor is open, as it is borrowed. It stays open until it is deleted:
+        // the selector owns the source and lends it out by `&` only, deletes it before it gives
+        // the source back, and deletes all that are left before it is dropped. A selector that is
+        // forgotten keeps its sources for ever, and sources that it only borrows cannot be waited
+        // for without it.
+        let added = unsafe { self.poller.add_with_mode(number(descriptor), event, mode) };
+        match added {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                self.poller.modify_with_mode(descriptor, event, mode)
+            }
+            added => added,
+        }
+    }
+
+    pub(crate) fn modify(
+        &self,
+        descriptor: Descriptor<'_>,
+        key: Key,
+        interest: Interest,
+        mode: Mode,
+    ) -> io::Result<()> {
+        let event = self.event(key, interest, mode);
+        self.poller
+            .modify_with_mode(descriptor, event, self.mode(mode))
+    }
+
+    pub(crate) fn remove(&self, descriptor: Descriptor<'_>) -> io::Result<()> {
+        self.poller.delete(descriptor)
+    }
+
+    /// Forgets every registration. The poller may outlive the selector in a notifier, but must
+    /// not outlive what is registered with it.
+    pub(crate) fn remove_all<S: Source, D>(&self, slots: &Slots<S, D>) {
+        for (_, slot, _) in slots.iter().filter(|(_, slot, _)| slot.is_known) {
+            if let Some(descriptor) = slot.descriptor() {
+                _ = self.poller.delete(descriptor);
+            }
+        }
+    }
+
+    pub(crate) fn wait<S: Source, D>(
+        &mut self,
+        timeout: Option<Duration>,
+        batch: &mut Batch<'_, S, D>,
+    ) -> io::Result<()> {
+        self.arm_fired(batch.slots)?;
+        self.ready.clear();
+        self.poller.wait(&mut self.ready, timeout)?;
+        // The poller does not say why it woke.
+        batch.is_notified = true;
+        for event in self.ready.iter() {
+            let bits = batch.slots.bits_of(event.key);
+            let seen = match batch.slots.find(bits) {
+                Some((key, slot)) => {
+                    if !self.has_level && slot.mode == Mode::Level {
+                        self.fired.push(key);
+                    }
+                    readiness(&event, slot)
+                }
+                None => Readiness::EMPTY,
+            };
+            batch.report(bits, seen);
+        }
+        if self.ready.len() == self.ready.capacity().get() {
+            let more = self.ready.capacity().saturating_mul(GROWTH);
+            self.ready = polling::Events::with_capacity(more);
+        }
+        Ok(())
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn descriptor(&self) -> Option<Descriptor<'_>> {
+        use std::os::fd::AsFd;
+        Some(self.poller.as_fd())
+    }
+
+    /// Does what the kernel lacks for level mode.
+    fn arm_fired<S: Source, D>(&mut self, slots: &Slots<S, D>) -> io::Result<()> {
+        while let Some(key) = self.fired.pop() {
+            let Some((slot, _)) = slots.get(key) else {
+                continue;
+            };
+            if let (Some(interest), Some(descriptor)) = (slot.interest, slot.descriptor()) {
+                self.modify(descriptor, key, interest, Mode::Level)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn mode(&self, mode: Mode) -> PollMode {
+        match mode {
+            Mode::Level if self.has_level => PollMode::Level,
+            Mode::Level | Mode::OneShot => PollMode::Oneshot,
+            Mode::Edge => PollMode::Edge,
+        }
+    }
+
+    /// What the poller is asked for. On a 32-bit system the key loses its generation here. None
+    /// is missed: a registration is deleted before its slot is free, and each batch is gone
+    /// through before anybody can delete anything.
+    fn event(&self, key: Key, interest: Interest, mode: Mode) -> Event {
+        let mut event = if interest.is_readable() {
+            self.read
+        } else {
+            Event::none(0)
+        };
+        event.key = key.bits() as usize;
+        event.writable = interest.is_writable();
+        let unasked = mode == Mode::Edge && interest.is_readable();
+        event.set_priority(interest.is_priority() || unasked);
+        event
+    }
+}
+
+fn readiness<S: Source, D>(event: &Event, slot: &Slot<S, D>) -> Readiness {
+    let is_error = event.is_err() == Some(true);
+    let is_broken = is_error || event.is_interrupt();
+    // The poller counts priority data as something to read.
+    let is_readable = event.readable && (!event.is_priority() || is_broken || has_plain_data(slot));
+    let pairs = [
+        (is_readable, Readiness::READ),
+        (event.writable, Readiness::WRITE),
+        (event.is_priority(), Readiness::PRIORITY),
+        (is_error, Readiness::ERROR),
+        (event.is_interrupt(), Readiness::HANGUP),
+    ];
+    let mut readiness = Readiness::EMPTY;
+    for (is_set, flag) in pairs {
+        if is_set {
+            readiness |= flag;
+        }
+    }
+    readiness
+}
+
+/// Whether there is something to read besides priority data. A system call, but urgent bytes are
+/// rare.
+#[cfg(unix)]
+#[cold]
+fn has_plain_data<S: Source, D>(slot: &Slot<S, D>) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let Some(descriptor) = slot.descriptor() else {
+        return true;
+    };
+    let mut fds = [PollFd::from_borrowed_fd(descriptor, PollFlags::IN)];
+    poll(&mut fds, Some(&Timespec::default())).is_ok_and(|count| count == 1)
+}
+
+/// Windows has no cheap way to tell. A read that finds nothing says so.
+#[cfg(windows)]
+fn has_plain_data<S: Source, D>(_: &Slot<S, D>) -> bool {
+    true
+}
+
+/// What to ask for in order to hear of what can be read, and of that alone.
+///
+/// `Event::readable` asks epoll for priority data too: in level mode, an urgent byte that nobody
+/// asked for would then end every wait at once. An event that the kernel reported carries its
+/// plain flags along, and so can be asked for: this reports one.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn plain_read(poller: &Poller) -> io::Result<Event> {
+    use rustix::event::{EventfdFlags, eventfd};
+    let ready = eventfd(1, EventfdFlags::CLOEXEC)?;
+    // SAFETY: deleted below, before `ready` closes; and epoll forgets what closes.
+    unsafe { poller.add(&ready, Event::readable(0))? };
+    let mut events = polling::Events::with_capacity(NonZeroUsize::MIN.saturating_add(1));
+    poller.wait(&mut events, Some(Duration::ZERO))?;
+    poller.delete(&ready)?;
+    let mut plain = events.iter().next().ok_or(io::ErrorKind::Other)?;
+    plain.readable = false;
+    Ok(plain)
+}
+
+/// What to ask for in order to hear of what can be read.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn plain_read(_: &Poller) -> io::Result<Event> {
+    Ok(Event::readable(0))
+}
+
+/// Events that the first waits can bring; a wait that brings as many makes room for more.
+const FIRST_BATCH: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+
+/// How much more room then.
+const GROWTH: NonZeroUsize = NonZeroUsize::new(2).unwrap();

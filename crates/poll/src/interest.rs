@@ -1,0 +1,116 @@
+//! What a registration asks for.
+
+use std::fmt;
+use std::num::NonZeroU8;
+use std::ops::{BitOr, BitOrAssign};
+
+/// What to wait for on a source: reading, writing, priority data, or several of them.
+///
+/// At least one is always set. To wait for nothing, disarm the registration: pass `None` to
+/// [`Selector::modify`](crate::Selector::modify).
+///
+/// ```
+/// use poll::Interest;
+///
+/// let both = Interest::READ | Interest::WRITE;
+/// assert!(both.is_readable() && both.is_writable() && !both.is_priority());
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Interest(NonZeroU8);
+
+/// How often a registration reports that it is ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[repr(u8)]
+pub enum Mode {
+    /// Every wait reports the source for as long as it is ready, as Python's selectors do.
+    #[default]
+    Level,
+    /// A wait reports the source once each time that something new arrives. Read or write until
+    /// [`WouldBlock`](std::io::ErrorKind::WouldBlock) before waiting again. Registering and
+    /// modifying count as news.
+    ///
+    /// With [`Interest::READ`], this mode also reports [`Readiness`](crate::Readiness)'s priority
+    /// flag where the kernel can, since an urgent byte makes a short read say nothing about what
+    /// is left.
+    Edge,
+    /// One report disarms the registration. [`Selector::modify`](crate::Selector::modify) arms it
+    /// again.
+    OneShot,
+}
+
+impl Interest {
+    /// Data to read, a connection to accept, or the end of the stream.
+    pub const READ: Self = Self(NonZeroU8::new(READ).unwrap());
+    /// Room to write, or a connection attempt that ended.
+    pub const WRITE: Self = Self(NonZeroU8::new(WRITE).unwrap());
+    /// Priority data: TCP's urgent byte, a pseudo-terminal's packet mode. Never implies reading.
+    pub const PRIORITY: Self = Self(NonZeroU8::new(PRIORITY).unwrap());
+
+    /// Whether reading is asked for.
+    #[must_use]
+    pub const fn is_readable(self) -> bool {
+        self.bits() & READ != 0
+    }
+
+    /// Whether writing is asked for.
+    #[must_use]
+    pub const fn is_writable(self) -> bool {
+        self.bits() & WRITE != 0
+    }
+
+    /// Whether priority data is asked for.
+    #[must_use]
+    pub const fn is_priority(self) -> bool {
+        self.bits() & PRIORITY != 0
+    }
+
+    /// The same bits as [`Readiness`](crate::Readiness) and, on Linux, as `epoll_ctl` has.
+    pub(crate) const fn bits(self) -> u8 {
+        self.0.get()
+    }
+}
+
+impl BitOr for Interest {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl BitOrAssign for Interest {
+    fn bitor_assign(&mut self, other: Self) {
+        *self = *self | other;
+    }
+}
+
+impl fmt::Debug for Interest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = [(READ, "READ"), (WRITE, "WRITE"), (PRIORITY, "PRIORITY")];
+        f.write_str("Interest(")?;
+        write_flags(f, self.bits(), &names)?;
+        f.write_str(")")
+    }
+}
+
+/// Writes the names of the bits that are set, with bars between them.
+pub(crate) fn write_flags(
+    f: &mut fmt::Formatter<'_>,
+    bits: u8,
+    names: &[(u8, &str)],
+) -> fmt::Result {
+    let mut bar = "";
+    for (bit, name) in names {
+        if bits & bit != 0 {
+            write!(f, "{bar}{name}")?;
+            bar = " | ";
+        }
+    }
+    Ok(())
+}
+
+/// The bit of reading; the values are those of `EPOLLIN` and its kin, so that the epoll backend
+/// need not translate them one by one.
+pub(crate) const READ: u8 = 1;
+pub(crate) const PRIORITY: u8 = 2;
+pub(crate) const WRITE: u8 = 4;

@@ -1,0 +1,206 @@
+//! What a source is ready for.
+
+use std::fmt;
+use std::ops::{BitAnd, BitOr, BitOrAssign};
+
+use crate::interest::{Interest, PRIORITY, READ, WRITE, write_flags};
+
+/// What a source is ready for: a set of flags in one byte.
+///
+/// Readiness is a hint: another thread may have taken the data since, so a read or write must be
+/// ready to see [`WouldBlock`](std::io::ErrorKind::WouldBlock).
+///
+/// ```
+/// use poll::Readiness;
+///
+/// let mut seen = Readiness::EMPTY;
+/// seen |= Readiness::READ | Readiness::READ_HANGUP;
+/// assert!(seen.is_readable() && !seen.is_writable());
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Readiness(u8);
+
+impl Readiness {
+    /// No flag. No event carries it; it is where counting begins.
+    pub const EMPTY: Self = Self(0);
+    /// A read would not block.
+    pub const READ: Self = Self(READ);
+    /// Priority data is there.
+    pub const PRIORITY: Self = Self(PRIORITY);
+    /// A write would not block.
+    pub const WRITE: Self = Self(WRITE);
+    /// The source failed; the directions that were asked for are set too, and the next operation
+    /// reports the error.
+    pub const ERROR: Self = Self(ERROR);
+    /// Both directions are closed; the directions that were asked for are set too.
+    pub const HANGUP: Self = Self(HANGUP);
+    /// The other side will write no more. What it wrote before is still to be read.
+    pub const READ_HANGUP: Self = Self(READ_HANGUP);
+
+    /// Whether a read would not block.
+    #[must_use]
+    pub const fn is_readable(self) -> bool {
+        self.intersects(Self::READ)
+    }
+
+    /// Whether a write would not block.
+    #[must_use]
+    pub const fn is_writable(self) -> bool {
+        self.intersects(Self::WRITE)
+    }
+
+    /// Whether priority data is there.
+    #[must_use]
+    pub const fn is_priority(self) -> bool {
+        self.intersects(Self::PRIORITY)
+    }
+
+    /// Whether the source failed.
+    #[must_use]
+    pub const fn is_error(self) -> bool {
+        self.intersects(Self::ERROR)
+    }
+
+    /// Whether both directions are closed.
+    #[must_use]
+    pub const fn is_hangup(self) -> bool {
+        self.intersects(Self::HANGUP)
+    }
+
+    /// Whether the other side will write no more.
+    #[must_use]
+    pub const fn is_read_hangup(self) -> bool {
+        self.intersects(Self::READ_HANGUP)
+    }
+
+    /// Whether no flag is set.
+    #[must_use]
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether every flag of `other` is set.
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether at least one flag of `other` is set.
+    #[must_use]
+    pub const fn intersects(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    /// The flags of `self` that `other` lacks.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// The flags as `epoll_wait` and `poll` of Linux have them. The five low bits are the same;
+    /// read-hangup moves from bit 13 to bit 5; anything else the kernel may add is dropped.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) const fn from_epoll(flags: u32) -> Self {
+        Self((flags & 0x1f | flags >> 8 & 0x20) as u8)
+    }
+
+    /// What an owner who asked for `interest` gets to see of what the kernel said.
+    ///
+    /// A direction that was not asked for is dropped; an error or hangup raises those that were,
+    /// because the next read or write will not block but fail or end. Without branches, since
+    /// every event passes here.
+    pub(crate) const fn seen_with(self, interest: Interest) -> Self {
+        const DIRECTIONS: u8 = READ | WRITE;
+        let asked = interest.bits() & DIRECTIONS;
+        let broken = (self.0 & (ERROR | HANGUP) != 0) as u8;
+        Self(self.0 & (asked | !DIRECTIONS) | asked & broken.wrapping_neg())
+    }
+}
+
+impl BitOr for Readiness {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl BitOrAssign for Readiness {
+    fn bitor_assign(&mut self, other: Self) {
+        self.0 |= other.0;
+    }
+}
+
+impl BitAnd for Readiness {
+    type Output = Self;
+
+    fn bitand(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+}
+
+impl fmt::Debug for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = [
+            (READ, "READ"),
+            (WRITE, "WRITE"),
+            (PRIORITY, "PRIORITY"),
+            (ERROR, "ERROR"),
+            (HANGUP, "HANGUP"),
+            (READ_HANGUP, "READ_HANGUP"),
+        ];
+        f.write_str("Readiness(")?;
+        write_flags(f, self.0, &names)?;
+        f.write_str(")")
+    }
+}
+
+/// The values of `EPOLLERR` and `EPOLLHUP`; `EPOLLRDHUP` does not fit a byte.
+const ERROR: u8 = 8;
+const HANGUP: u8 = 16;
+const READ_HANGUP: u8 = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_and_hangups_raise_what_was_asked_for_and_nothing_else() {
+        for broken in [Readiness::ERROR, Readiness::HANGUP] {
+            assert_eq!(broken.seen_with(Interest::READ), broken | Readiness::READ);
+            assert_eq!(broken.seen_with(Interest::WRITE), broken | Readiness::WRITE);
+            assert_eq!(broken.seen_with(Interest::PRIORITY), broken);
+        }
+    }
+
+    #[test]
+    fn priority_never_implies_read() {
+        let seen = Readiness::PRIORITY.seen_with(Interest::READ | Interest::PRIORITY);
+        assert_eq!(seen, Readiness::PRIORITY);
+    }
+
+    #[test]
+    fn a_direction_not_asked_for_is_dropped() {
+        let both = Readiness::READ | Readiness::WRITE;
+        assert_eq!(both.seen_with(Interest::WRITE), Readiness::WRITE);
+        assert_eq!(both.seen_with(Interest::PRIORITY), Readiness::EMPTY);
+    }
+
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[test]
+    fn kernel_bits_arrive_as_flags() {
+        let pairs = [
+            (libc::EPOLLIN, Readiness::READ),
+            (libc::EPOLLPRI, Readiness::PRIORITY),
+            (libc::EPOLLOUT, Readiness::WRITE),
+            (libc::EPOLLERR, Readiness::ERROR),
+            (libc::EPOLLHUP, Readiness::HANGUP),
+            (libc::EPOLLRDHUP, Readiness::READ_HANGUP),
+            (libc::EPOLLRDNORM, Readiness::EMPTY),
+            (libc::EPOLLET, Readiness::EMPTY),
+        ];
+        for (bit, flag) in pairs {
+            assert_eq!(Readiness::from_epoll(bit as u32), flag, "{bit:#x}");
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! Where registrations live: a slot each, found by index, guarded by a generation.
+
+use std::num::NonZeroU32;
+
+use crate::events::{Event, Events};
+use crate::interest::{Interest, Mode};
+use crate::key::{Key, NOTIFIER};
+use crate::readiness::Readiness;
+use crate::source::{Descriptor, Number, Source, descriptor, number};
+
+/// All registrations of a selector. Adding, finding and removing take constant time.
+pub(crate) struct Slots<S, D> {
+    list: Vec<Slot<S, D>>,
+    /// Vacant slots. A retired slot is vacant but not in here.
+    free: Vec<u32>,
+    len: usize,
+}
+
+/// A place for one registration: 24 bytes where the source is an `Rc` and the data is `()`.
+pub(crate) struct Slot<S, D> {
+    /// Counts the tenants, the present or next one included. A key of another generation is
+    /// stale.
+    generation: NonZeroU32,
+    /// The source's descriptor at registration.
+    number: Number,
+    /// `None` while vacant or disarmed: by the owner, by a one-shot report, or by a failed
+    /// modification.
+    pub(crate) interest: Option<Interest>,
+    pub(crate) mode: Mode,
+    /// Whether the kernel has an entry for the descriptor. A one-shot that fired keeps its entry,
+    /// though it is disarmed; a registration that the owner disarmed has none.
+    pub(crate) is_known: bool,
+    tenant: Option<(S, D)>,
+}
+
+impl<S: Source, D> Slots<S, D> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            list: Vec::new(),
+            free: Vec::new(),
+            len: 0,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The key of the next registration, unless every slot is taken or retired. The index
+    /// `u32::MAX` is never given: it is the notifier's.
+    pub(crate) fn vacancy(&self) -> Option<Key> {
+        match self.free.last() {
+            Some(&index) => Some(self.key_at(index)),
+            None => {
+                let index = u32::try_from(self.list.len())
+                    .ok()
+                    .filter(|&i| i < u32::MAX)?;
+                Some(Key {
+                    index,
+                    generation: NonZeroU32::MIN,
+                })
+            }
+        }
+    }
+
+    /// Fills the vacancy `key` with an armed registration that the kernel knows.
+    pub(crate) fn fill(&mut self, key: Key, interest: Interest, mode: Mode, tenant: (S, D)) {
+        let slot = Slot {
+            generation: key.generation,
+            number: number(descriptor(&tenant.0)),
+            interest: Some(interest),
+            mode,
+            is_known: true,
+            tenant: Some(tenant),
+        };
+        match self.free.pop() {
+            Some(index) => self.list[index as usize] = slot,
+            None => self.list.push(slot),
+        }
+        self.len += 1;
+    }
+
+    /// Empties the slot of `key` and moves it to its next generation, or retires it after the
+    /// last one.
+    pub(crate) fn remove(&mut self, key: Key) -> Option<(S, D)> {
+        let slot = self.find_mut(key)?;
+        let tenant = slot.tenant.take()?;
+        slot.interest = None;
+        slot.is_known = false;
+        if let Some(next) = slot.generation.checked_add(1) {
+            slot.generation = next;
+            self.free.push(key.index);
+        }
+        self.len -= 1;
+        Some(tenant)
+    }
+
+    /// The occupied slot of `key`, with its source and data.
+    #[inline]
+    pub(crate) fn get(&self, key: Key) -> Option<(&Slot<S, D>, &(S, D))> {
+        let slot = self.list.get(key.index as usize)?;
+        if slot.generation != key.generation {
+            return None;
+        }
+        Some((slot, slot.tenant.as_ref()?))
+    }
+
+    /// The slot of `key`; vacant only if its last generation is over.
+    fn find_mut(&mut self, key: Key) -> Option<&mut Slot<S, D>> {
+        let slot = self.list.get_mut(key.index as usize)?;
+        (slot.generation == key.generation).then_some(slot)
+    }
+
+    /// The occupied slot of `key`.
+    pub(crate) fn get_mut(&mut self, key: Key) -> Option<&mut Slot<S, D>> {
+        self.find_mut(key).filter(|slot| slot.tenant.is_some())
+    }
+
+    /// All registrations, in the order of their slots.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &Slot<S, D>, &(S, D))> {
+        self.list.iter().enumerate().filter_map(|(index, slot)| {
+            let tenant = slot.tenant.as_ref()?;
+            Some((self.key_at(index as u32), slot, tenant))
+        })
+    }
+
+    /// The registrations that wait for something.
+    #[cfg(unix)]
+    pub(crate) fn armed(&self) -> impl Iterator<Item = (Key, &Slot<S, D>, Interest)> {
+        self.list.iter().enumerate().filter_map(|(index, slot)| {
+            let interest = slot.interest?;
+            Some((self.key_at(index as u32), slot, interest))
+        })
+    }
+
+    /// The key with the bits `bits`, and its slot.
+    pub(crate) fn find(&self, bits: u64) -> Option<(Key, &Slot<S, D>)> {
+        let generation = NonZeroU32::new((bits >> 32) as u32)?;
+        let key = Key {
+            index: bits as u32,
+            generation,
+        };
+        Some((key, self.get(key)?.0))
+    }
+
+    /// The bits of a key that the native backend carried. A 32-bit system carries the index
+    /// alone, so there the slot's present tenant is meant.
+    pub(crate) fn bits_of(&self, native: usize) -> u64 {
+        if usize::BITS >= u64::BITS {
+            return native as u64;
+        }
+        self.list
+            .get(native)
+            .map_or(native as u64, |_| self.key_at(native as u32).bits())
+    }
+
+    fn key_at(&self, index: u32) -> Key {
+        Key {
+            index,
+            generation: self.list[index as usize].generation,
+        }
+    }
+}
+
+impl<S: Source, D> Slot<S, D> {
+    /// The descriptor, if the source still names the one it was registered with.
+    pub(crate) fn descriptor(&self) -> Option<Descriptor<'_>> {
+        let (source, _) = self.tenant.as_ref()?;
+        let descriptor = descriptor(source);
+        (number(descriptor) == self.number).then_some(descriptor)
+    }
+
+    pub(crate) fn number(&self) -> Number {
+        self.number
+    }
+
+    pub(crate) fn data_mut(&mut self) -> Option<&mut D> {
+        self.tenant.as_mut().map(|(_, data)| data)
+    }
+}
+
+/// What one system call brings, on its way from a backend to the caller.
+pub(crate) struct Batch<'a, S, D> {
+    pub(crate) slots: &'a mut Slots<S, D>,
+    pub(crate) events: &'a mut Events,
+    /// Whether the notifier may have rung.
+    pub(crate) is_notified: bool,
+    /// Events dropped: their registration is gone or disarmed.
+    pub(crate) stale: u64,
+}
+
+impl<S: Source, D> Batch<'_, S, D> {
+    /// Reports `seen` for the registration whose key has the bits `bits`, unless it is gone,
+    /// disarmed, or asked for nothing of the kind. Every event passes here.
+    #[inline]
+    pub(crate) fn report(&mut self, bits: u64, seen: Readiness) {
+        let (index, generation) = (bits as u32, (bits >> 32) as u32);
+        let Some(slot) = self.slots.list.get_mut(index as usize) else {
+            return self.drop_odd(bits);
+        };
+        let (true, Some(interest)) = (slot.generation.get() == generation, slot.interest) else {
+            return self.drop_odd(bits);
+        };
+        let readiness = seen.seen_with(interest);
+        if readiness.is_empty() {
+            return;
+        }
+        if slot.mode == Mode::OneShot {
+            slot.interest = None;
+        }
+        let key = Key {
+            index,
+            generation: slot.generation,
+        };
+        self.events.push(Event { key, readiness });
+    }
+
+    /// The notifier has no slot, so it costs other events nothing to look for it here.
+    #[cold]
+    fn drop_odd(&mut self, bits: u64) {
+        if bits == NOTIFIER {
+            self.is_notified = true;
+        } else {
+            self.stale += 1;
+        }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+    use std::io::PipeReader;
+    use std::rc::Rc;
+
+    fn source() -> PipeReader {
+        std::io::pipe().expect("a pipe").0
+    }
+
+    fn fill(slots: &mut Slots<PipeReader, ()>) -> Key {
+        let key = slots.vacancy().expect("a vacancy");
+        slots.fill(key, Interest::READ, Mode::Level, (source(), ()));
+        key
+    }
+
+    #[test]
+    fn a_slot_stays_small() {
+        assert_eq!(size_of::<Slot<Rc<PipeReader>, ()>>(), 24);
+        assert_eq!(size_of::<Option<Key>>(), 8);
+        assert_eq!(size_of::<Event>(), 12);
+    }
+
+    #[test]
+    fn an_old_key_does_not_find_the_new_tenant() {
+        let mut slots = Slots::new();
+        let old = fill(&mut slots);
+        assert!(slots.remove(old).is_some());
+        let new = fill(&mut slots);
+        assert_eq!(old.index, new.index);
+        assert!(slots.get(old).is_none() && slots.get_mut(old).is_none());
+        assert!(slots.remove(old).is_none());
+        assert!(slots.get(new).is_some());
+    }
+
+    #[test]
+    fn a_slot_whose_generations_are_used_up_is_retired() {
+        let mut slots = Slots::new();
+        let first = fill(&mut slots);
+        slots.list[0].generation = NonZeroU32::MAX;
+        let last = Key {
+            generation: NonZeroU32::MAX,
+            ..first
+        };
+        assert!(slots.remove(last).is_some());
+        assert!(slots.get(last).is_none() && slots.get_mut(last).is_none());
+        assert!(slots.remove(last).is_none());
+        assert_eq!(fill(&mut slots).index, 1);
+        assert_eq!(slots.len(), 1);
+    }
+
+    #[test]
+    fn reports_for_departed_disarmed_and_unknown_registrations_are_dropped_and_counted() {
+        let mut slots = Slots::new();
+        let (gone, disarmed) = (fill(&mut slots), fill(&mut slots));
+        slots.remove(gone);
+        slots.get_mut(disarmed).expect("registered").interest = None;
+        let mut events = Events::new();
+        let mut batch = Batch {
+            slots: &mut slots,
+            events: &mut events,
+            is_notified: false,
+            stale: 0,
+        };
+        batch.report(gone.bits(), Readiness::READ);
+        batch.report(disarmed.bits(), Readiness::HANGUP);
+        batch.report(7 | 1 << 32, Readiness::READ);
+        assert_eq!((batch.stale, batch.is_notified), (3, false));
+        batch.report(NOTIFIER, Readiness::READ);
+        assert_eq!((batch.stale, batch.is_notified), (3, true));
+        assert!(events.is_empty());
+    }
+}
