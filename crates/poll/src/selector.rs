@@ -15,6 +15,7 @@ use crate::events::Events;
 use crate::interest::{Interest, Mode};
 use crate::key::Key;
 use crate::notifier::Notifier;
+use crate::registration::Registration;
 use crate::slots::{Batch, Slot, Slots};
 use crate::source::{Number, Source, descriptor, number};
 
@@ -130,8 +131,8 @@ impl<S: Source, D> Selector<S, D> {
         data: D,
     ) -> Result<Key, RegisterError<S, D>> {
         match self.watch(&source, interest, mode) {
-            Ok(key) => {
-                self.slots.fill(key, interest, mode, (source, data));
+            Ok((key, number)) => {
+                self.slots.fill(key, number, interest, mode, (source, data));
                 Ok(key)
             }
             Err(error) => Err(RegisterError::new(error, source, data)),
@@ -177,7 +178,7 @@ impl<S: Source, D> Selector<S, D> {
     /// forget a descriptor that is at hand; or the kernel's error. The last two leave the
     /// registration as it was, and [`discard`](Self::discard) ends it.
     pub fn unregister(&mut self, key: Key) -> io::Result<(S, D)> {
-        let (slot, _) = self.slots.get(key).ok_or(Refusal::StaleKey(key))?;
+        let slot = self.slots.get(key).ok_or(Refusal::StaleKey(key))?.slot;
         let descriptor = slot.descriptor().ok_or(Refusal::SourceChanged(key))?;
         if slot.is_known {
             self.driver.remove(descriptor)?;
@@ -196,7 +197,7 @@ impl<S: Source, D> Selector<S, D> {
     /// goes on naming it at each edge. Those events are dropped and counted as
     /// [`stale`](Counters::stale); they cost time, but never reach the caller.
     pub fn discard(&mut self, key: Key) -> Option<(S, D)> {
-        let (slot, _) = self.slots.get(key)?;
+        let slot = self.slots.get(key)?.slot;
         let is_left_to_close = slot.mode == Mode::Edge && self.driver.forgets_closed();
         if slot.is_known
             && !is_left_to_close
@@ -213,15 +214,12 @@ impl<S: Source, D> Selector<S, D> {
     #[inline]
     #[must_use]
     pub fn get(&self, key: Key) -> Option<Registration<'_, S, D>> {
-        let (slot, tenant) = self.slots.get(key)?;
-        Some(Registration { key, slot, tenant })
+        self.slots.get(key)
     }
 
     /// All registrations, disarmed ones included, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = Registration<'_, S, D>> {
-        self.slots
-            .iter()
-            .map(|(key, slot, tenant)| Registration { key, slot, tenant })
+        self.slots.iter()
     }
 
     /// How many registrations there are, disarmed ones included.
@@ -282,24 +280,25 @@ impl<S: Source, D> Selector<S, D> {
     }
 
     /// Has the driver watch `source` under the key of the next vacancy.
-    fn watch(&mut self, source: &S, interest: Interest, mode: Mode) -> io::Result<Key> {
+    fn watch(&mut self, source: &S, interest: Interest, mode: Mode) -> io::Result<(Key, Number)> {
         if !self.driver.supports(mode) {
             return Err(Refusal::NoSuchMode(self.backend(), mode).into());
         }
         refuse_priority(&self.driver, interest)?;
         let key = self.slots.vacancy().ok_or(Refusal::Full)?;
         let descriptor = descriptor(source);
-        if self.numbers.contains(&number(descriptor)) {
+        let number = number(descriptor);
+        if self.numbers.contains(&number) {
             return Err(Refusal::AlreadyRegistered.into());
         }
         self.driver.add(descriptor, key, interest, mode)?;
-        self.numbers.insert(number(descriptor));
-        Ok(key)
+        self.numbers.insert(number);
+        Ok((key, number))
     }
 
     /// Removes what the selector itself knows of a registration.
     fn forget(&mut self, key: Key) -> Option<(S, D)> {
-        let (slot, _) = self.slots.get(key)?;
+        let slot = self.slots.get(key)?.slot;
         self.numbers.remove(&slot.number());
         self.slots.remove(key)
     }
@@ -349,65 +348,6 @@ impl<S: Source, D> fmt::Debug for Selector<S, D> {
             .field("backend", &self.backend())
             .field("len", &self.len())
             .field("counters", &self.counters)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A registration, as [`Selector::get`] finds it.
-pub struct Registration<'a, S, D = ()> {
-    key: Key,
-    slot: &'a Slot<S, D>,
-    tenant: &'a (S, D),
-}
-
-impl<'a, S: Source, D> Registration<'a, S, D> {
-    /// The key under which it was found.
-    #[must_use]
-    pub fn key(&self) -> Key {
-        self.key
-    }
-
-    /// The source.
-    #[inline]
-    #[must_use]
-    pub fn source(&self) -> &'a S {
-        &self.tenant.0
-    }
-
-    /// The data.
-    #[inline]
-    #[must_use]
-    pub fn data(&self) -> &'a D {
-        &self.tenant.1
-    }
-
-    /// What it waits for; `None` while it is disarmed.
-    #[must_use]
-    pub fn interest(&self) -> Option<Interest> {
-        self.slot.interest
-    }
-
-    /// How often it reports.
-    #[must_use]
-    pub fn mode(&self) -> Mode {
-        self.slot.mode
-    }
-}
-
-impl<S, D> Clone for Registration<'_, S, D> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<S, D> Copy for Registration<'_, S, D> {}
-
-impl<S: Source, D> fmt::Debug for Registration<'_, S, D> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Registration")
-            .field("key", &self.key)
-            .field("interest", &self.interest())
-            .field("mode", &self.mode())
             .finish_non_exhaustive()
     }
 }

@@ -6,6 +6,7 @@ use crate::events::{Event, Events};
 use crate::interest::{Interest, Mode};
 use crate::key::{Key, NOTIFIER};
 use crate::readiness::Readiness;
+use crate::registration::Registration;
 use crate::source::{Descriptor, Number, Source, descriptor, number};
 
 /// All registrations of a selector. Adding, finding and removing take constant time.
@@ -64,10 +65,17 @@ impl<S: Source, D> Slots<S, D> {
     }
 
     /// Fills the vacancy `key` with an armed registration that the kernel knows.
-    pub(crate) fn fill(&mut self, key: Key, interest: Interest, mode: Mode, tenant: (S, D)) {
+    pub(crate) fn fill(
+        &mut self,
+        key: Key,
+        number: Number,
+        interest: Interest,
+        mode: Mode,
+        tenant: (S, D),
+    ) {
         let slot = Slot {
             generation: key.generation,
-            number: number(descriptor(&tenant.0)),
+            number,
             interest: Some(interest),
             mode,
             is_known: true,
@@ -95,14 +103,15 @@ impl<S: Source, D> Slots<S, D> {
         Some(tenant)
     }
 
-    /// The occupied slot of `key`, with its source and data.
+    /// The registration of `key`.
     #[inline]
-    pub(crate) fn get(&self, key: Key) -> Option<(&Slot<S, D>, &(S, D))> {
+    pub(crate) fn get(&self, key: Key) -> Option<Registration<'_, S, D>> {
         let slot = self.list.get(key.index as usize)?;
         if slot.generation != key.generation {
             return None;
         }
-        Some((slot, slot.tenant.as_ref()?))
+        let tenant = slot.tenant.as_ref()?;
+        Some(Registration { key, slot, tenant })
     }
 
     /// The slot of `key`; vacant only if its last generation is over.
@@ -117,10 +126,11 @@ impl<S: Source, D> Slots<S, D> {
     }
 
     /// All registrations, in the order of their slots.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (Key, &Slot<S, D>, &(S, D))> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Registration<'_, S, D>> {
         self.list.iter().enumerate().filter_map(|(index, slot)| {
             let tenant = slot.tenant.as_ref()?;
-            Some((self.key_at(index as u32), slot, tenant))
+            let key = self.key_at(index as u32);
+            Some(Registration { key, slot, tenant })
         })
     }
 
@@ -133,14 +143,11 @@ impl<S: Source, D> Slots<S, D> {
         })
     }
 
-    /// The key with the bits `bits`, and its slot.
-    pub(crate) fn find(&self, bits: u64) -> Option<(Key, &Slot<S, D>)> {
+    /// The registration whose key has the bits `bits`.
+    pub(crate) fn find(&self, bits: u64) -> Option<Registration<'_, S, D>> {
         let generation = NonZeroU32::new((bits >> 32) as u32)?;
-        let key = Key {
-            index: bits as u32,
-            generation,
-        };
-        Some((key, self.get(key)?.0))
+        let index = bits as u32;
+        self.get(Key { index, generation })
     }
 
     /// The bits of a key that the native backend carried. A 32-bit system carries the index
@@ -238,7 +245,9 @@ mod tests {
 
     fn fill(slots: &mut Slots<PipeReader, ()>) -> Key {
         let key = slots.vacancy().expect("a vacancy");
-        slots.fill(key, Interest::READ, Mode::Level, (source(), ()));
+        let source = source();
+        let number = number(descriptor(&source));
+        slots.fill(key, number, Interest::READ, Mode::Level, (source, ()));
         key
     }
 

@@ -58,11 +58,13 @@ impl Native {
         mode: Mode,
     ) -> io::Result<()> {
         let (event, mode) = (self.event(key, interest, mode), self.mode(mode));
-        // SAFETY: the descriptor is open, as it is borrowed. It stays open until it is deleted:
-        // the selector owns the source and lends it out by `&` only, deletes it before it gives
-        // the source back, and deletes all that are left before it is dropped. A selector that is
-        // forgotten keeps its sources for ever, and sources that it only borrows cannot be waited
-        // for without it.
+        // SAFETY: what is added must be deleted before it is closed. The selector owns the source,
+        // lends it out by `&` only, deletes it before it gives it back, and deletes all that are
+        // left before it is dropped. A selector that is forgotten keeps its own sources open, and
+        // with those that it borrowed nobody can wait any more. There remains a source that closes
+        // its descriptor behind a shared reference, with a `RefCell`: the kernels that the poller
+        // uses here forget what closes, so that the poller is left with a number it does nothing
+        // with, and `add` takes over the number's entry when it comes again.
         let added = unsafe { self.poller.add_with_mode(number(descriptor), event, mode) };
         match added {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
@@ -91,8 +93,8 @@ impl Native {
     /// Forgets every registration. The poller may outlive the selector in a notifier, but must
     /// not outlive what is registered with it.
     pub(crate) fn remove_all<S: Source, D>(&self, slots: &Slots<S, D>) {
-        for (_, slot, _) in slots.iter().filter(|(_, slot, _)| slot.is_known) {
-            if let Some(descriptor) = slot.descriptor() {
+        for found in slots.iter().filter(|found| found.slot.is_known) {
+            if let Some(descriptor) = found.slot.descriptor() {
                 _ = self.poller.delete(descriptor);
             }
         }
@@ -111,11 +113,11 @@ impl Native {
         for event in self.ready.iter() {
             let bits = batch.slots.bits_of(event.key);
             let seen = match batch.slots.find(bits) {
-                Some((key, slot)) => {
-                    if !self.has_level && slot.mode == Mode::Level {
-                        self.fired.push(key);
+                Some(found) => {
+                    if !self.has_level && found.mode() == Mode::Level {
+                        self.fired.push(found.key);
                     }
-                    readiness(&event, slot)
+                    readiness(&event, found.slot)
                 }
                 None => Readiness::EMPTY,
             };
@@ -137,10 +139,9 @@ impl Native {
     /// Does what the kernel lacks for level mode.
     fn arm_fired<S: Source, D>(&mut self, slots: &Slots<S, D>) -> io::Result<()> {
         while let Some(key) = self.fired.pop() {
-            let Some((slot, _)) = slots.get(key) else {
-                continue;
-            };
-            if let (Some(interest), Some(descriptor)) = (slot.interest, slot.descriptor()) {
+            if let Some(slot) = slots.get(key).map(|found| found.slot)
+                && let (Some(interest), Some(descriptor)) = (slot.interest, slot.descriptor())
+            {
                 self.modify(descriptor, key, interest, Mode::Level)?;
             }
         }
