@@ -74,6 +74,8 @@ impl Native {
         }
     }
 
+    /// Changes what the kernel waits for. An entry that it dropped, because the source closed its
+    /// descriptor and opened another one under the same number, is made anew.
     pub(crate) fn modify(
         &self,
         descriptor: Descriptor<'_>,
@@ -82,8 +84,15 @@ impl Native {
         mode: Mode,
     ) -> io::Result<()> {
         let event = self.event(key, interest, mode);
-        self.poller
-            .modify_with_mode(descriptor, event, self.mode(mode))
+        let modified = self
+            .poller
+            .modify_with_mode(descriptor, event, self.mode(mode));
+        match modified {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.add(descriptor, key, interest, mode)
+            }
+            modified => modified,
+        }
     }
 
     pub(crate) fn remove(&self, descriptor: Descriptor<'_>) -> io::Result<()> {
@@ -243,3 +252,49 @@ const FIRST_BATCH: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
 /// How much more room then.
 const GROWTH: NonZeroUsize = NonZeroUsize::new(2).unwrap();
+
+#[cfg(all(test, any(target_os = "linux", target_os = "android")))]
+mod tests {
+    use super::*;
+    use crate::events::Events;
+    use crate::source::descriptor;
+    use std::io::Write;
+
+    /// Waits as event ports do, which keep no level mode, and returns how many events came.
+    fn wait(native: &mut Native, slots: &mut Slots<io::PipeReader, ()>) -> usize {
+        let mut events = Events::new();
+        let mut batch = Batch {
+            slots,
+            events: &mut events,
+            is_notified: false,
+            stale: 0,
+        };
+        native
+            .wait(Some(Duration::ZERO), &mut batch)
+            .expect("a wait");
+        events.len()
+    }
+
+    #[test]
+    fn level_mode_is_made_from_one_shots_where_the_kernel_lacks_it() {
+        let (mut native, _notifier) = Native::new().expect("a poller");
+        native.has_level = false;
+        let (reader, mut writer) = io::pipe().expect("a pipe");
+        let (mut slots, fd) = (Slots::new(), number(descriptor(&reader)));
+        let key = slots.vacancy().expect("a vacancy");
+        native
+            .add(descriptor(&reader), key, Interest::READ, Mode::Level)
+            .expect("added");
+        slots.fill(key, fd, Interest::READ, Mode::Level, (reader, ()));
+        assert_eq!(wait(&mut native, &mut slots), 0);
+        writer.write_all(b"hello").expect("a write");
+        for _ in 0..3 {
+            assert_eq!(wait(&mut native, &mut slots), 1);
+        }
+        slots.get_mut(key).expect("registered").interest = None;
+        assert_eq!(wait(&mut native, &mut slots), 0);
+        assert_eq!(wait(&mut native, &mut slots), 0);
+        slots.remove(key);
+        assert_eq!(wait(&mut native, &mut slots), 0);
+    }
+}

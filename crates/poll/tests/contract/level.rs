@@ -1,0 +1,179 @@
+//! Level mode: what is ready is reported for as long as it is.
+
+use std::net::Shutdown;
+
+use poll::{Backend, Interest, Readiness};
+
+use crate::util::*;
+
+#[test]
+fn readable_until_it_is_read() {
+    on_every_backend(|backend| {
+        let (near, far) = unix_pair();
+        let mut selector = selector(backend);
+        let key = selector
+            .register(&near, Interest::READ, ())
+            .expect("registered");
+        assert_quiet(&mut selector);
+        send(&far, b"hello");
+        for _ in 0..3 {
+            assert_eq!(wait_for(&mut selector, key), Readiness::READ);
+        }
+        drain(&near);
+        assert_quiet(&mut selector);
+    });
+}
+
+#[test]
+fn writable_until_it_is_full() {
+    on_every_backend(|backend| {
+        let (near, far) = unix_pair();
+        let mut selector = selector(backend);
+        let key = selector
+            .register(&near, Interest::WRITE, ())
+            .expect("registered");
+        assert_eq!(wait_for(&mut selector, key), Readiness::WRITE);
+        fill(&near);
+        assert_quiet(&mut selector);
+        drain(&far);
+        assert_eq!(wait_for(&mut selector, key), Readiness::WRITE);
+    });
+}
+
+#[test]
+fn both_directions_come_in_one_event() {
+    on_every_backend(|backend| {
+        let (near, far) = unix_pair();
+        send(&far, b"hello");
+        let mut selector = selector(backend);
+        let both = Interest::READ | Interest::WRITE;
+        let key = selector.register(&near, both, ()).expect("registered");
+        assert_eq!(
+            wait_for(&mut selector, key),
+            Readiness::READ | Readiness::WRITE
+        );
+    });
+}
+
+#[test]
+fn only_what_was_asked_for_is_reported() {
+    on_every_backend(|backend| {
+        let (near, far) = unix_pair();
+        send(&far, b"hello");
+        let mut selector = selector(backend);
+        let key = selector
+            .register(&near, Interest::WRITE, ())
+            .expect("registered");
+        assert_eq!(wait_for(&mut selector, key), Readiness::WRITE);
+        selector.modify(key, Interest::READ).expect("modified");
+        assert_eq!(wait_for(&mut selector, key), Readiness::READ);
+        drain(&near);
+        assert_quiet(&mut selector);
+    });
+}
+
+#[test]
+fn disarmed_says_nothing_and_armed_again_speaks() {
+    on_every_backend(|backend| {
+        let (near, far) = unix_pair();
+        send(&far, b"hello");
+        let mut selector = selector(backend);
+        let key = selector
+            .register(&near, Interest::READ, 7)
+            .expect("registered");
+        for _ in 0..3 {
+            selector.modify(key, None).expect("disarmed");
+            selector.modify(key, None).expect("disarmed twice");
+            let found = selector.get(key).expect("still registered");
+            assert_eq!((found.interest(), *found.data()), (None, 7));
+            assert_quiet(&mut selector);
+            selector.modify(key, Interest::READ).expect("armed");
+            assert_eq!(wait_for(&mut selector, key), Readiness::READ);
+        }
+    });
+}
+
+#[test]
+fn a_reader_learns_of_a_hangup() {
+    on_every_backend(|backend| {
+        let (near, far) = unix_pair();
+        let mut selector = selector(backend);
+        let key = selector
+            .register(&near, Interest::READ, ())
+            .expect("registered");
+        drop(far);
+        let seen = wait_for(&mut selector, key);
+        assert!(seen.is_readable() && !seen.is_writable(), "{seen:?}");
+        assert!(backend == Backend::Select || seen.is_hangup(), "{seen:?}");
+    });
+}
+
+#[test]
+fn a_writer_learns_of_an_error() {
+    on_every_backend(|backend| {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        let mut selector = selector(backend);
+        let key = selector
+            .register(&writer, Interest::WRITE, ())
+            .expect("registered");
+        drop(reader);
+        let seen = wait_for(&mut selector, key);
+        assert!(seen.is_writable() && !seen.is_readable(), "{seen:?}");
+        assert!(backend == Backend::Select || seen.is_error(), "{seen:?}");
+    });
+}
+
+#[test]
+fn a_half_close_is_something_to_read() {
+    on_every_backend(|backend| {
+        let (near, far) = tcp_pair();
+        let mut selector = selector(backend);
+        let key = selector
+            .register(&near, Interest::READ, ())
+            .expect("registered");
+        send(&far, b"last words");
+        far.shutdown(Shutdown::Write).expect("a half-close");
+        arrive(&near, rustix::event::PollFlags::RDHUP);
+        let seen = wait_for(&mut selector, key);
+        assert!(seen.is_readable() && !seen.is_hangup(), "{seen:?}");
+        let tells = matches!(backend, Backend::Epoll | Backend::Poll);
+        assert_eq!(seen.is_read_hangup(), tells, "{seen:?}");
+    });
+}
+
+#[test]
+fn a_failed_connection_raises_what_was_asked_for() {
+    on_every_backend(|backend| {
+        use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
+        let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = closed.local_addr().expect("an address");
+        drop(closed);
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None);
+        let socket = socket.expect("a socket");
+        assert!(
+            connect(&socket, &address).is_err(),
+            "connected to a closed port"
+        );
+        let mut selector = selector(backend);
+        let key = selector
+            .register(&socket, Interest::WRITE, ())
+            .expect("registered");
+        assert!(wait_for(&mut selector, key).is_writable());
+    });
+}
+
+#[test]
+fn a_listener_is_readable() {
+    on_every_backend(|backend| {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let mut selector = selector(backend);
+        let key = selector
+            .register(&listener, Interest::READ, ())
+            .expect("registered");
+        assert_quiet(&mut selector);
+        let _client = std::net::TcpStream::connect(address).expect("connect");
+        assert_eq!(wait_for(&mut selector, key), Readiness::READ);
+    });
+}

@@ -1,0 +1,124 @@
+//! Waking a wait from elsewhere.
+
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use poll::{Events, Interest, Selector};
+
+use crate::util::*;
+
+#[test]
+fn it_ends_the_next_wait_once_without_an_event() {
+    on_every_backend(|backend| {
+        let mut selector: Selector<TcpStream> = selector(backend);
+        let notifier = selector.notifier();
+        for round in 1..=3 {
+            for _ in 0..1_000 {
+                notifier.clone().notify().expect("notified");
+            }
+            let count = selector.select(&mut Events::new(), None).expect("a wait");
+            assert_eq!(count, 0);
+            assert_eq!(selector.counters().notifications, round);
+            assert_quiet(&mut selector);
+        }
+    });
+}
+
+#[test]
+fn its_own_key_is_never_among_the_events() {
+    on_every_backend(|backend| {
+        let (near, far) = unix_pair();
+        send(&far, b"hello");
+        let mut selector = selector(backend);
+        let key = selector
+            .register(&near, Interest::READ, ())
+            .expect("registered");
+        selector.notifier().notify().expect("notified");
+        wait_for(&mut selector, key);
+        wait_for(&mut selector, key);
+        let counters = selector.counters();
+        assert_eq!((counters.notifications, counters.stale), (1, 0));
+    });
+}
+
+#[test]
+fn no_notification_is_lost() {
+    const THREADS: usize = 3;
+    const EACH: usize = 2_000;
+    on_every_backend(|backend| {
+        let mut selector: Selector<TcpStream> = selector(backend);
+        let (notifier, sent) = (selector.notifier(), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(|| {
+                    for _ in 0..EACH {
+                        sent.fetch_add(1, Ordering::Relaxed);
+                        notifier.notify().expect("notified");
+                    }
+                });
+            }
+            let mut events = Events::new();
+            while sent.load(Ordering::Relaxed) < THREADS * EACH {
+                let before = selector.counters().notifications;
+                selector
+                    .select(&mut events, Some(PATIENCE))
+                    .expect("a wait");
+                assert!(
+                    selector.counters().notifications > before,
+                    "a notification was lost"
+                );
+            }
+        });
+    });
+}
+
+#[test]
+fn it_outlives_its_selector() {
+    on_every_backend(|backend| {
+        let (near, _far) = unix_pair();
+        let mut selector = selector(backend);
+        selector
+            .register(&near, Interest::READ, ())
+            .expect("registered");
+        let notifier = selector.notifier();
+        drop(selector);
+        notifier.notify().expect("notified nobody");
+    });
+}
+
+#[test]
+fn the_selector_can_be_waited_for_in_another() {
+    on_every_backend(|backend| {
+        let (near, far) = unix_pair();
+        let mut inner = selector(backend);
+        let key = inner
+            .register(&near, Interest::READ, ())
+            .expect("registered");
+        let Some(inner_fd) = inner.as_fd() else {
+            return;
+        };
+        let inner_fd = inner_fd.try_clone_to_owned().expect("a duplicate");
+        let mut outer = selector(backend);
+        let outer_key = outer
+            .register(inner_fd, Interest::READ, ())
+            .expect("registered");
+        assert_quiet(&mut outer);
+        send(&far, b"hello");
+        assert!(wait_for(&mut outer, outer_key).is_readable());
+        wait_for(&mut inner, key);
+        drain(&near);
+        assert_quiet(&mut inner);
+        assert_quiet(&mut outer);
+        inner.notifier().notify().expect("notified");
+        assert!(wait_for(&mut outer, outer_key).is_readable());
+    });
+}
+
+#[test]
+fn a_selector_moves_between_threads() {
+    fn assert_send<T: Send>() {}
+    fn assert_sync<T: Sync>() {}
+    assert_send::<Selector<TcpStream, String>>();
+    assert_send::<poll::Notifier>();
+    assert_sync::<poll::Notifier>();
+}

@@ -1,0 +1,206 @@
+//! What a selector does to its process: descriptors and signals. One test at a time, since all
+//! look at what the whole process has.
+#![cfg(unix)]
+#![allow(unsafe_code)]
+
+use std::net::TcpStream;
+use std::os::fd::AsRawFd;
+use std::os::unix::net::UnixStream;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use poll::{Backend, Events, Interest, Selector};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn open_descriptors() -> usize {
+    std::fs::read_dir("/dev/fd")
+        .expect("a list of descriptors")
+        .count()
+}
+
+#[test]
+fn two_thousand_selectors_leak_no_descriptor() {
+    let _alone = alone();
+    let (near, _far) = UnixStream::pair().expect("a socket pair");
+    for &backend in Backend::available() {
+        let before = open_descriptors();
+        for _ in 0..2_000 {
+            let mut selector = Selector::with_backend(backend).expect("a selector");
+            selector
+                .register(&near, Interest::READ, ())
+                .expect("registered");
+            drop((selector.notifier(), selector));
+        }
+        assert_eq!(open_descriptors(), before, "{backend}");
+    }
+}
+
+#[test]
+fn more_than_1024_descriptors_work() {
+    const PAIRS: usize = 700;
+    let _alone = alone();
+    let wanted = 4_096;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < wanted) {
+        let raised = Rlimit {
+            current: Some(wanted),
+            ..limit
+        };
+        setrlimit(Resource::Nofile, raised).expect("room for descriptors");
+    }
+    let (near, far): (Vec<_>, Vec<_>) = (0..PAIRS)
+        .map(|_| UnixStream::pair().expect("a socket pair"))
+        .unzip();
+    let last = far.last().expect("a socket");
+    assert!(last.as_raw_fd() > 1_024);
+    for &backend in Backend::available() {
+        let mut selector = Selector::with_backend(backend).expect("a selector");
+        for stream in near.iter().chain(&far) {
+            selector
+                .register(stream, Interest::WRITE, ())
+                .expect("registered");
+        }
+        let mut events = Events::new();
+        for _ in 0..8 {
+            selector
+                .select(&mut events, Some(Duration::from_secs(10)))
+                .expect("a wait");
+        }
+        assert_eq!(events.len(), 2 * PAIRS, "{backend}");
+        assert!(
+            events.iter().all(|event| event.readiness.is_writable()),
+            "{backend}"
+        );
+    }
+    let (_, ready, _) = poll::select(&[], &[last], &[], None).expect("a wait");
+    assert_eq!(ready.len(), 1);
+}
+
+#[test]
+fn exec_leaks_nothing() {
+    let _alone = alone();
+    let inherited = || {
+        let listing = Command::new("ls").arg("/dev/fd/").output().expect("ls");
+        assert!(listing.status.success());
+        String::from_utf8(listing.stdout).expect("numbers")
+    };
+    let before = inherited();
+    let selectors: Vec<Selector<TcpStream>> = Backend::available()
+        .iter()
+        .map(|&backend| Selector::with_backend(backend).expect("a selector"))
+        .collect();
+    let notifiers: Vec<_> = selectors.iter().map(Selector::notifier).collect();
+    assert_eq!(inherited(), before);
+    drop((selectors, notifiers));
+}
+
+#[cfg(target_os = "linux")]
+mod signals {
+    use super::*;
+
+    /// Runs `work` while another thread interrupts this one again and again.
+    fn while_interrupted<T>(work: impl FnOnce() -> T) -> T {
+        extern "C" fn ignore(_: libc::c_int) {}
+        let handler: extern "C" fn(libc::c_int) = ignore;
+        // SAFETY: the handler does nothing, which is safe at any time; an action of zeros has no
+        // flags and an empty mask.
+        let installed = unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = handler as libc::sighandler_t;
+            libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut())
+        };
+        assert_eq!(installed, 0);
+        // SAFETY: asks for this thread's own name.
+        let this = unsafe { libc::pthread_self() };
+        let is_done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_done.load(Ordering::Acquire) {
+                    // SAFETY: the thread lives: it waits for this one at the end of the scope.
+                    unsafe { libc::pthread_kill(this, libc::SIGUSR1) };
+                    std::thread::park_timeout(Duration::from_micros(500));
+                }
+            });
+            let result = work();
+            is_done.store(true, Ordering::Release);
+            result
+        })
+    }
+
+    #[test]
+    fn an_interrupted_wait_resumes_with_the_rest() {
+        let _alone = alone();
+        for &backend in Backend::available() {
+            let mut selector = Selector::<TcpStream>::with_backend(backend).expect("a selector");
+            let timeout = Duration::from_millis(40);
+            while_interrupted(|| {
+                for _ in 0..50 {
+                    let start = Instant::now();
+                    let count = selector.select(&mut Events::new(), Some(timeout));
+                    assert_eq!(count.expect("no interruption is seen"), 0, "{backend}");
+                    assert!(
+                        start.elapsed() >= timeout,
+                        "{backend}: {:?}",
+                        start.elapsed()
+                    );
+                    // The polling crate resumes by itself, and does not tell.
+                    if backend == Backend::Native || selector.counters().interruptions > 0 {
+                        return;
+                    }
+                }
+                panic!("{backend} was never interrupted");
+            });
+        }
+    }
+
+    #[test]
+    fn an_interrupted_wait_loses_no_event() {
+        let _alone = alone();
+        let pairs: Vec<_> = (0..20)
+            .map(|_| UnixStream::pair().expect("a socket pair"))
+            .collect();
+        for &backend in Backend::available() {
+            let mut selector = Selector::with_backend(backend).expect("a selector");
+            let mode = if selector.supports(poll::Mode::Edge) {
+                poll::Mode::Edge
+            } else {
+                poll::Mode::OneShot
+            };
+            for (near, _) in &pairs {
+                selector
+                    .register_with(near, Interest::WRITE, mode, ())
+                    .expect("registered");
+            }
+            let mut events = Events::new();
+            while_interrupted(|| {
+                for _ in 0..200 {
+                    let count = selector.select(&mut events, Some(Duration::from_secs(10)));
+                    assert_eq!(count.expect("a wait"), pairs.len(), "{backend}");
+                    for event in &events {
+                        selector
+                            .modify(event.key, Interest::WRITE)
+                            .expect("news again");
+                    }
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn the_three_lists_resume_too() {
+        let _alone = alone();
+        let (near, _far) = UnixStream::pair().expect("a socket pair");
+        let timeout = Duration::from_millis(40);
+        let start = Instant::now();
+        let lists = while_interrupted(|| poll::select(&[&near], &[], &[], Some(timeout)));
+        assert!(lists.expect("no interruption is seen").0.is_empty());
+        assert!(start.elapsed() >= timeout);
+    }
+}
