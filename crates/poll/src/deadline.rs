@@ -14,6 +14,7 @@ pub(crate) struct Deadline {
 impl Deadline {
     /// A wait of `timeout` that begins now. A timeout beyond what the clock can count is for
     /// ever. The clock is read only for a timeout that is neither zero nor for ever.
+    #[inline]
     pub(crate) fn new(timeout: Option<Duration>) -> Self {
         match timeout {
             None | Some(Duration::ZERO) => Self {
@@ -32,11 +33,13 @@ impl Deadline {
 
     /// What the next system call may take. At most [`LONGEST_CALL`], so that no kernel refuses
     /// it: a call that ends before its time is repeated anyway.
+    #[inline]
     pub(crate) fn left(&self) -> Option<Duration> {
         self.left.map(|left| left.min(LONGEST_CALL))
     }
 
     /// Whether the time is up, after a call that brought nothing.
+    #[inline]
     pub(crate) fn is_over(&mut self) -> bool {
         match self.at {
             None => self.left.is_some(),

@@ -1,5 +1,7 @@
 //! What one wait reports.
 
+use std::fmt;
+
 use crate::key::Key;
 use crate::readiness::Readiness;
 
@@ -16,7 +18,7 @@ pub struct Event {
 /// fills.
 ///
 /// It borrows nothing, so the selector is free for registering and unregistering while the events
-/// are gone through. It grows as needed and keeps its memory: 12 bytes an event.
+/// are gone through. It grows as needed and keeps its memory: 16 bytes an event.
 ///
 /// ```
 /// # fn main() -> std::io::Result<()> {
@@ -36,54 +38,75 @@ pub struct Event {
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Events {
-    list: Vec<Event>,
+    /// The events of the last wait, and behind them what earlier, larger ones left: places that
+    /// are filled once need not be filled again before they can be written to.
+    places: Vec<Event>,
+    len: usize,
 }
 
 impl Events {
     /// An empty buffer. Allocates at the first event.
     #[must_use]
     pub const fn new() -> Self {
-        Self { list: Vec::new() }
+        Self {
+            places: Vec::new(),
+            len: 0,
+        }
     }
 
     /// An empty buffer with room for `capacity` events.
     #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
         Self {
-            list: Vec::with_capacity(capacity),
+            places: Vec::with_capacity(capacity),
+            len: 0,
         }
     }
 
     /// How many events the last wait reported.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.list.len()
+        self.len
     }
 
     /// Whether the last wait reported nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
+        self.len == 0
     }
 
     /// The events in the order in which the kernel named them.
     pub fn iter(&self) -> std::iter::Copied<std::slice::Iter<'_, Event>> {
-        self.list.iter().copied()
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.list.clear();
-    }
-
-    pub(crate) fn reserve(&mut self, additional: usize) {
-        self.list.reserve(additional);
+        self.places[..self.len].iter().copied()
     }
 
     #[inline]
-    pub(crate) fn push(&mut self, event: Event) {
-        self.list.push(event);
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    /// Room for `count` events, to be written from the start and then kept.
+    #[inline]
+    pub(crate) fn room(&mut self, count: usize) -> &mut [Event] {
+        self.len = 0;
+        if self.places.len() < count {
+            self.places.resize(count, NOTHING);
+        }
+        &mut self.places[..count]
+    }
+
+    /// Keeps the first `count` of the events that were written.
+    #[inline]
+    pub(crate) fn keep(&mut self, count: usize) {
+        self.len = count.min(self.places.len());
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self).finish()
     }
 }
 
@@ -95,3 +118,9 @@ impl<'a> IntoIterator for &'a Events {
         self.iter()
     }
 }
+
+/// What a place holds before its first event.
+const NOTHING: Event = Event {
+    key: Key::first(u32::MAX),
+    readiness: Readiness::EMPTY,
+};

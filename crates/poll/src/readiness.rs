@@ -97,23 +97,35 @@ impl Readiness {
         Self(self.0 & !other.0)
     }
 
-    /// The flags as `epoll_wait` and `poll` of Linux have them. The five low bits are the same;
-    /// read-hangup moves from bit 13 to bit 5; anything else the kernel may add is dropped.
+    /// The flags as `epoll_wait` has them. The five low bits are the same; read-hangup moves from
+    /// bit 13 to bit 5; anything else that the kernel may add is dropped.
     #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[inline]
     pub(crate) const fn from_epoll(flags: u32) -> Self {
-        Self((flags & 0x1f | flags >> 8 & 0x20) as u8)
+        const UNUSUAL: u32 = (ERROR | HANGUP) as u32 | EPOLL_READ_HANGUP;
+        if flags & UNUSUAL == 0 {
+            return Self(flags as u8 & (READ | WRITE | PRIORITY));
+        }
+        Self((flags & 0x1f | (flags & EPOLL_READ_HANGUP) >> 8) as u8)
     }
 
     /// What an owner who asked for `interest` gets to see of what the kernel said.
     ///
     /// A direction that was not asked for is dropped; an error or hangup raises those that were,
-    /// because the next read or write will not block but fail or end. Without branches, since
-    /// every event passes here.
+    /// because the next read or write will not block but fail or end. Every event passes here;
+    /// the usual one takes two operations.
+    #[inline]
     pub(crate) const fn seen_with(self, interest: Interest) -> Self {
-        const DIRECTIONS: u8 = READ | WRITE;
-        let asked = interest.bits() & DIRECTIONS;
-        let broken = (self.0 & (ERROR | HANGUP) != 0) as u8;
-        Self(self.0 & (asked | !DIRECTIONS) | asked & broken.wrapping_neg())
+        let asked = interest.bits() & (READ | WRITE);
+        if self.0 & !(READ | WRITE | PRIORITY) == 0 {
+            return Self(self.0 & (interest.bits() | PRIORITY));
+        }
+        let raised = if self.0 & (ERROR | HANGUP) == 0 {
+            0
+        } else {
+            asked
+        };
+        Self(self.0 & !(READ | WRITE) | self.0 & asked | raised)
     }
 }
 
@@ -159,6 +171,10 @@ impl fmt::Debug for Readiness {
 const ERROR: u8 = 8;
 const HANGUP: u8 = 16;
 const READ_HANGUP: u8 = 32;
+
+/// `EPOLLRDHUP`.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const EPOLL_READ_HANGUP: u32 = 1 << 13;
 
 #[cfg(test)]
 mod tests {

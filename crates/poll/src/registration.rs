@@ -9,7 +9,6 @@ use crate::source::Source;
 
 /// A registration, as [`Selector::get`](crate::Selector::get) finds it.
 pub struct Registration<'a, S, D = ()> {
-    pub(crate) key: Key,
     pub(crate) slot: &'a Slot<S, D>,
     pub(crate) tenant: &'a (S, D),
 }
@@ -18,7 +17,7 @@ impl<'a, S: Source, D> Registration<'a, S, D> {
     /// The key under which it was found.
     #[must_use]
     pub fn key(&self) -> Key {
-        self.key
+        self.slot.key()
     }
 
     /// The source.
@@ -59,7 +58,7 @@ impl<S, D> Copy for Registration<'_, S, D> {}
 impl<S: Source, D> fmt::Debug for Registration<'_, S, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Registration")
-            .field("key", &self.key)
+            .field("key", &self.key())
             .field("interest", &self.interest())
             .field("mode", &self.mode())
             .finish_non_exhaustive()

@@ -1,7 +1,5 @@
 //! Where registrations live: a slot each, found by index, guarded by a generation.
 
-use std::num::NonZeroU32;
-
 use crate::events::{Event, Events};
 use crate::interest::{Interest, Mode};
 use crate::key::{Key, NOTIFIER};
@@ -19,9 +17,9 @@ pub(crate) struct Slots<S, D> {
 
 /// A place for one registration: 24 bytes where the source is an `Rc` and the data is `()`.
 pub(crate) struct Slot<S, D> {
-    /// Counts the tenants, the present or next one included. A key of another generation is
+    /// The key of the present tenant, or of the next one. Any other that names this slot is
     /// stale.
-    generation: NonZeroU32,
+    key: Key,
     /// The source's descriptor at registration.
     number: Number,
     /// `None` while vacant or disarmed: by the owner, by a one-shot report, or by a failed
@@ -51,15 +49,10 @@ impl<S: Source, D> Slots<S, D> {
     /// `u32::MAX` is never given: it is the notifier's.
     pub(crate) fn vacancy(&self) -> Option<Key> {
         match self.free.last() {
-            Some(&index) => Some(self.key_at(index)),
+            Some(&index) => Some(self.list[index as usize].key),
             None => {
-                let index = u32::try_from(self.list.len())
-                    .ok()
-                    .filter(|&i| i < u32::MAX)?;
-                Some(Key {
-                    index,
-                    generation: NonZeroU32::MIN,
-                })
+                let index = u32::try_from(self.list.len()).ok();
+                index.filter(|&index| index < u32::MAX).map(Key::first)
             }
         }
     }
@@ -74,7 +67,7 @@ impl<S: Source, D> Slots<S, D> {
         tenant: (S, D),
     ) {
         let slot = Slot {
-            generation: key.generation,
+            key,
             number,
             interest: Some(interest),
             mode,
@@ -95,9 +88,9 @@ impl<S: Source, D> Slots<S, D> {
         let tenant = slot.tenant.take()?;
         slot.interest = None;
         slot.is_known = false;
-        if let Some(next) = slot.generation.checked_add(1) {
-            slot.generation = next;
-            self.free.push(key.index);
+        if let Some(next) = key.next() {
+            slot.key = next;
+            self.free.push(key.index() as u32);
         }
         self.len -= 1;
         Some(tenant)
@@ -106,18 +99,18 @@ impl<S: Source, D> Slots<S, D> {
     /// The registration of `key`.
     #[inline]
     pub(crate) fn get(&self, key: Key) -> Option<Registration<'_, S, D>> {
-        let slot = self.list.get(key.index as usize)?;
-        if slot.generation != key.generation {
+        let slot = self.list.get(key.index())?;
+        if slot.key != key {
             return None;
         }
         let tenant = slot.tenant.as_ref()?;
-        Some(Registration { key, slot, tenant })
+        Some(Registration { slot, tenant })
     }
 
     /// The slot of `key`; vacant only if its last generation is over.
     fn find_mut(&mut self, key: Key) -> Option<&mut Slot<S, D>> {
-        let slot = self.list.get_mut(key.index as usize)?;
-        (slot.generation == key.generation).then_some(slot)
+        let slot = self.list.get_mut(key.index())?;
+        (slot.key == key).then_some(slot)
     }
 
     /// The occupied slot of `key`.
@@ -127,45 +120,27 @@ impl<S: Source, D> Slots<S, D> {
 
     /// All registrations, in the order of their slots.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Registration<'_, S, D>> {
-        self.list.iter().enumerate().filter_map(|(index, slot)| {
+        self.list.iter().filter_map(|slot| {
             let tenant = slot.tenant.as_ref()?;
-            let key = self.key_at(index as u32);
-            Some(Registration { key, slot, tenant })
+            Some(Registration { slot, tenant })
         })
     }
 
     /// The registrations that wait for something.
     #[cfg(unix)]
-    pub(crate) fn armed(&self) -> impl Iterator<Item = (Key, &Slot<S, D>, Interest)> {
-        self.list.iter().enumerate().filter_map(|(index, slot)| {
-            let interest = slot.interest?;
-            Some((self.key_at(index as u32), slot, interest))
-        })
-    }
-
-    /// The registration whose key has the bits `bits`.
-    pub(crate) fn find(&self, bits: u64) -> Option<Registration<'_, S, D>> {
-        let generation = NonZeroU32::new((bits >> 32) as u32)?;
-        let index = bits as u32;
-        self.get(Key { index, generation })
-    }
-
-    /// The bits of a key that the native backend carried. A 32-bit system carries the index
-    /// alone, so there the slot's present tenant is meant.
-    pub(crate) fn bits_of(&self, native: usize) -> u64 {
-        if usize::BITS >= u64::BITS {
-            return native as u64;
-        }
+    pub(crate) fn armed(&self) -> impl Iterator<Item = (&Slot<S, D>, Interest)> {
         self.list
-            .get(native)
-            .map_or(native as u64, |_| self.key_at(native as u32).bits())
+            .iter()
+            .filter_map(|slot| Some((slot, slot.interest?)))
     }
 
-    fn key_at(&self, index: u32) -> Key {
-        Key {
-            index,
-            generation: self.list[index as usize].generation,
+    /// The key of a registration as the native backend carried it. A 32-bit system carries the
+    /// index alone, so there the slot's present tenant is meant.
+    pub(crate) fn carried(&self, native: usize) -> Option<Key> {
+        if usize::BITS < u64::BITS {
+            return self.list.get(native).map(|slot| slot.key);
         }
+        Key::from_bits(native as u64)
     }
 }
 
@@ -175,6 +150,10 @@ impl<S: Source, D> Slot<S, D> {
         let (source, _) = self.tenant.as_ref()?;
         let descriptor = descriptor(source);
         (number(descriptor) == self.number).then_some(descriptor)
+    }
+
+    pub(crate) fn key(&self) -> Key {
+        self.key
     }
 
     pub(crate) fn number(&self) -> Number {
@@ -197,39 +176,59 @@ pub(crate) struct Batch<'a, S, D> {
 }
 
 impl<S: Source, D> Batch<'_, S, D> {
-    /// Reports `seen` for the registration whose key has the bits `bits`, unless it is gone,
-    /// disarmed, or asked for nothing of the kind. Every event passes here.
+    /// Reports what a system call said: at most `room` pairs of a key's bits and what its source
+    /// is ready for. Left out is what is for registrations that are gone or disarmed, and what
+    /// nobody asked for.
+    ///
+    /// Every event passes here, hence slices that stay in registers instead of vectors.
     #[inline]
-    pub(crate) fn report(&mut self, bits: u64, seen: Readiness) {
-        let (index, generation) = (bits as u32, (bits >> 32) as u32);
-        let Some(slot) = self.slots.list.get_mut(index as usize) else {
-            return self.drop_odd(bits);
-        };
-        let (true, Some(interest)) = (slot.generation.get() == generation, slot.interest) else {
-            return self.drop_odd(bits);
-        };
-        let readiness = seen.seen_with(interest);
-        if readiness.is_empty() {
-            return;
+    pub(crate) fn report(
+        &mut self,
+        room: usize,
+        answers: impl IntoIterator<Item = (u64, Readiness)>,
+    ) {
+        let slots = self.slots.list.as_mut_slice();
+        let mut places = self.events.room(room).iter_mut();
+        for (bits, seen) in answers {
+            let Some((slot, interest)) = armed(slots, bits) else {
+                count_odd(bits, &mut self.is_notified, &mut self.stale);
+                continue;
+            };
+            let readiness = seen.seen_with(interest);
+            if readiness.is_empty() {
+                continue;
+            }
+            if slot.mode == Mode::OneShot {
+                slot.interest = None;
+            }
+            let Some(place) = places.next() else { break };
+            let key = slot.key;
+            *place = Event { key, readiness };
         }
-        if slot.mode == Mode::OneShot {
-            slot.interest = None;
-        }
-        let key = Key {
-            index,
-            generation: slot.generation,
-        };
-        self.events.push(Event { key, readiness });
+        let unused = places.len();
+        self.events.keep(room - unused);
     }
+}
 
-    /// The notifier has no slot, so it costs other events nothing to look for it here.
-    #[cold]
-    fn drop_odd(&mut self, bits: u64) {
-        if bits == NOTIFIER {
-            self.is_notified = true;
-        } else {
-            self.stale += 1;
-        }
+/// The slot of the key with the bits `bits`, unless it is gone or disarmed.
+#[inline]
+fn armed<S, D>(slots: &mut [Slot<S, D>], bits: u64) -> Option<(&mut Slot<S, D>, Interest)> {
+    let slot = slots.get_mut(bits as u32 as usize)?;
+    if slot.key.bits() != bits {
+        return None;
+    }
+    let interest = slot.interest?;
+    Some((slot, interest))
+}
+
+/// The notifier has no slot, so it costs other events nothing to look for it here.
+#[cold]
+#[inline(never)]
+fn count_odd(bits: u64, is_notified: &mut bool, stale: &mut u64) {
+    if bits == NOTIFIER {
+        *is_notified = true;
+    } else {
+        *stale += 1;
     }
 }
 
@@ -255,7 +254,7 @@ mod tests {
     fn a_slot_stays_small() {
         assert_eq!(size_of::<Slot<Rc<PipeReader>, ()>>(), 24);
         assert_eq!(size_of::<Option<Key>>(), 8);
-        assert_eq!(size_of::<Event>(), 12);
+        assert_eq!(size_of::<Event>(), 16);
     }
 
     #[test]
@@ -264,7 +263,7 @@ mod tests {
         let old = fill(&mut slots);
         assert!(slots.remove(old).is_some());
         let new = fill(&mut slots);
-        assert_eq!(old.index, new.index);
+        assert_eq!(old.index(), new.index());
         assert!(slots.get(old).is_none() && slots.get_mut(old).is_none());
         assert!(slots.remove(old).is_none());
         assert!(slots.get(new).is_some());
@@ -274,15 +273,12 @@ mod tests {
     fn a_slot_whose_generations_are_used_up_is_retired() {
         let mut slots = Slots::new();
         let first = fill(&mut slots);
-        slots.list[0].generation = NonZeroU32::MAX;
-        let last = Key {
-            generation: NonZeroU32::MAX,
-            ..first
-        };
+        let last = Key::from_bits(first.bits() | u64::from(u32::MAX) << 32).expect("a key");
+        slots.list[0].key = last;
         assert!(slots.remove(last).is_some());
         assert!(slots.get(last).is_none() && slots.get_mut(last).is_none());
         assert!(slots.remove(last).is_none());
-        assert_eq!(fill(&mut slots).index, 1);
+        assert_eq!(fill(&mut slots).index(), 1);
         assert_eq!(slots.len(), 1);
     }
 
@@ -299,11 +295,15 @@ mod tests {
             is_notified: false,
             stale: 0,
         };
-        batch.report(gone.bits(), Readiness::READ);
-        batch.report(disarmed.bits(), Readiness::HANGUP);
-        batch.report(7 | 1 << 32, Readiness::READ);
+        let unknown = 7 | 1 << 32;
+        let answers = [
+            (gone.bits(), Readiness::READ),
+            (disarmed.bits(), Readiness::HANGUP),
+            (unknown, Readiness::READ),
+        ];
+        batch.report(answers.len(), answers);
         assert_eq!((batch.stale, batch.is_notified), (3, false));
-        batch.report(NOTIFIER, Readiness::READ);
+        batch.report(1, [(NOTIFIER, Readiness::READ)]);
         assert_eq!((batch.stale, batch.is_notified), (3, true));
         assert!(events.is_empty());
     }

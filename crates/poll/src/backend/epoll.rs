@@ -82,6 +82,7 @@ impl Epoll {
         Ok(epoll::delete(&self.instance, descriptor)?)
     }
 
+    #[inline]
     pub(crate) fn wait<S: Source, D>(
         &mut self,
         timeout: Option<Duration>,
@@ -89,10 +90,11 @@ impl Epoll {
     ) -> io::Result<()> {
         self.waiter
             .wait(self.instance.as_fd(), &mut self.ready, timeout)?;
-        batch.events.reserve(self.ready.len());
-        for event in &self.ready {
-            batch.report(event.u64, Readiness::from_epoll(event.events));
-        }
+        let answers = self
+            .ready
+            .iter()
+            .map(|event| (event.u64, Readiness::from_epoll(event.events)));
+        batch.report(self.ready.len(), answers);
         if self.ready.len() == self.ready.capacity() {
             self.ready.reserve(2 * self.ready.len());
         }

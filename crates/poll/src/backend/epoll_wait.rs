@@ -23,6 +23,7 @@ impl Waiter {
     ///
     /// Only a timeout with a part of a millisecond needs the newer call. Where that is missing,
     /// the timeout is rounded up.
+    #[inline]
     pub(crate) fn wait(
         &mut self,
         epoll: BorrowedFd<'_>,
@@ -94,7 +95,9 @@ fn is_missing(error: &io::Error) -> bool {
 
 /// Milliseconds, rounded up so that no wait ends early.
 fn round_up(timeout: Duration) -> c_int {
-    c_int::try_from(timeout.as_nanos().div_ceil(u128::from(MILLI))).unwrap_or(c_int::MAX)
+    let millis = timeout.as_secs().saturating_mul(1_000);
+    let rest = timeout.subsec_nanos().div_ceil(MILLI);
+    c_int::try_from(millis.saturating_add(rest.into())).unwrap_or(c_int::MAX)
 }
 
 /// The kernel's timespec, 64 bits each on every machine.

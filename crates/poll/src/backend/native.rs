@@ -20,6 +20,8 @@ use crate::source::{Descriptor, Source, number};
 pub(crate) struct Native {
     poller: Arc<Poller>,
     ready: polling::Events,
+    /// What `ready` says, in the terms of the selector. Empty between waits.
+    seen: Vec<(u64, Readiness)>,
     /// What to ask for where reading is asked for; see [`plain_read`].
     read: Event,
     /// Whether the poller keeps level mode by itself. Event ports do not.
@@ -36,6 +38,7 @@ impl Native {
             read: plain_read(&poller)?,
             has_level: poller.supports_level(),
             ready: polling::Events::with_capacity(FIRST_BATCH),
+            seen: Vec::new(),
             fired: Vec::new(),
             poller,
         };
@@ -109,6 +112,7 @@ impl Native {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn wait<S: Source, D>(
         &mut self,
         timeout: Option<Duration>,
@@ -120,18 +124,18 @@ impl Native {
         // The poller does not say why it woke.
         batch.is_notified = true;
         for event in self.ready.iter() {
-            let bits = batch.slots.bits_of(event.key);
-            let seen = match batch.slots.find(bits) {
-                Some(found) => {
-                    if !self.has_level && found.mode() == Mode::Level {
-                        self.fired.push(found.key);
-                    }
-                    readiness(&event, found.slot)
-                }
-                None => Readiness::EMPTY,
+            let key = batch.slots.carried(event.key);
+            let Some(found) = key.and_then(|key| batch.slots.get(key)) else {
+                batch.stale += 1;
+                continue;
             };
-            batch.report(bits, seen);
+            if !self.has_level && found.mode() == Mode::Level {
+                self.fired.push(found.key());
+            }
+            let seen = readiness(&event, found.slot);
+            self.seen.push((found.key().bits(), seen));
         }
+        batch.report(self.seen.len(), self.seen.drain(..));
         if self.ready.len() == self.ready.capacity().get() {
             let more = self.ready.capacity().saturating_mul(GROWTH);
             self.ready = polling::Events::with_capacity(more);

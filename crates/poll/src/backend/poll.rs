@@ -26,6 +26,7 @@ pub(crate) struct Poll {
 }
 
 impl Poll {
+    #[inline(never)]
     pub(crate) fn wait<S: Source, D>(
         &mut self,
         timeout: Option<Duration>,
@@ -34,14 +35,14 @@ impl Poll {
     ) -> io::Result<()> {
         let mut fds = recycle(std::mem::take(&mut self.fds));
         self.keys.clear();
-        for (key, slot, interest) in batch.slots.armed() {
+        for (slot, interest) in batch.slots.armed() {
             match slot.descriptor() {
                 Some(fd) => {
                     fds.push(PollFd::from_borrowed_fd(fd, flags(interest)));
-                    self.keys.push(key.bits());
+                    self.keys.push(slot.key().bits());
                 }
                 // Its owner is told, and learns the cause when he modifies or unregisters it.
-                None => self.ready.push((key.bits(), Readiness::ERROR)),
+                None => self.ready.push((slot.key().bits(), Readiness::ERROR)),
             }
         }
         fds.extend(bell.map(|bell| PollFd::from_borrowed_fd(bell, PollFlags::IN)));
@@ -64,9 +65,7 @@ impl Poll {
                 .extend(answers.map(|(&key, fd)| (key, readiness(fd.revents()))));
         }
         self.fds = recycle(fds);
-        for (key, seen) in self.ready.drain(..) {
-            batch.report(key, seen);
-        }
+        batch.report(self.ready.len(), self.ready.drain(..));
         waited?;
         Ok(())
     }

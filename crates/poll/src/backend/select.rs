@@ -26,6 +26,7 @@ pub(crate) struct Select {
 }
 
 impl Select {
+    #[inline(never)]
     pub(crate) fn wait<S: Source, D>(
         &mut self,
         timeout: Option<Duration>,
@@ -35,14 +36,14 @@ impl Select {
         let mut asked = self.sets.ask();
         self.watched.clear();
         let mut changed = Vec::new();
-        for (key, slot, interest) in batch.slots.armed() {
+        for (slot, interest) in batch.slots.armed() {
             match slot.descriptor() {
                 Some(fd) => {
                     asked.insert(fd, interest);
-                    self.watched.push((key.bits(), fd.as_raw_fd()));
+                    self.watched.push((slot.key().bits(), fd.as_raw_fd()));
                 }
                 // Its owner is told, and learns the cause when he modifies or unregisters it.
-                None => changed.push(key.bits()),
+                None => changed.push(slot.key().bits()),
             }
         }
         if let Some(bell) = bell {
@@ -54,15 +55,13 @@ impl Select {
         } else {
             Some(Duration::ZERO)
         })?;
-        for key in changed {
-            batch.report(key, Readiness::ERROR);
-        }
-        for &(key, fd) in &self.watched {
-            let seen = self.sets.seen(fd);
-            if !seen.is_empty() {
-                batch.report(key, seen);
-            }
-        }
+        let answers = self
+            .watched
+            .iter()
+            .map(|&(key, fd)| (key, self.sets.seen(fd)));
+        let answers = answers.filter(|(_, seen)| !seen.is_empty());
+        let changed = changed.iter().map(|&key| (key, Readiness::ERROR));
+        batch.report(self.watched.len() + changed.len(), changed.chain(answers));
         Ok(())
     }
 }
