@@ -55,7 +55,6 @@ pub enum Refusal {
 
 impl Refusal {
     /// The refusal inside `error`, if the selector made it and not the kernel.
-    #[must_use]
     pub fn of(error: &io::Error) -> Option<&Self> {
         error.get_ref()?.downcast_ref()
     }
@@ -136,19 +135,16 @@ impl<S, D> RegisterError<S, D> {
     }
 
     /// The cause.
-    #[must_use]
     pub fn error(&self) -> &io::Error {
         &self.error
     }
 
     /// The kind of the cause.
-    #[must_use]
     pub fn kind(&self) -> io::ErrorKind {
         self.error.kind()
     }
 
     /// The cause, the source and the data.
-    #[must_use]
     pub fn into_parts(self) -> (io::Error, S, D) {
         (self.error, self.source, self.data)
     }
@@ -192,7 +188,6 @@ impl<D> StaleKey<D> {
     }
 
     /// The data.
-    #[must_use]
     pub fn into_data(self) -> D {
         self.data
     }

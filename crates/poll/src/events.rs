@@ -48,7 +48,6 @@ pub struct Events {
 
 impl Events {
     /// An empty buffer. Allocates at the first event.
-    #[must_use]
     pub const fn new() -> Self {
         Self {
             places: Vec::new(),
@@ -57,7 +56,6 @@ impl Events {
     }
 
     /// An empty buffer with room for `capacity` events.
-    #[must_use]
     pub fn with_capacity(capacity: usize) -> Self {
         Self {
             places: Vec::with_capacity(capacity),
@@ -66,13 +64,11 @@ impl Events {
     }
 
     /// How many events the last wait reported.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.len
     }
 
     /// Whether the last wait reported nothing.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }

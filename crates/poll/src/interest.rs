@@ -47,19 +47,16 @@ impl Interest {
     pub const PRIORITY: Self = Self(NonZeroU8::new(PRIORITY).unwrap());
 
     /// Whether reading is asked for.
-    #[must_use]
     pub const fn is_readable(self) -> bool {
         self.bits() & READ != 0
     }
 
     /// Whether writing is asked for.
-    #[must_use]
     pub const fn is_writable(self) -> bool {
         self.bits() & WRITE != 0
     }
 
     /// Whether priority data is asked for.
-    #[must_use]
     pub const fn is_priority(self) -> bool {
         self.bits() & PRIORITY != 0
     }

@@ -38,61 +38,51 @@ impl Readiness {
     pub const READ_HANGUP: Self = Self(READ_HANGUP);
 
     /// Whether a read would not block.
-    #[must_use]
     pub const fn is_readable(self) -> bool {
         self.intersects(Self::READ)
     }
 
     /// Whether a write would not block.
-    #[must_use]
     pub const fn is_writable(self) -> bool {
         self.intersects(Self::WRITE)
     }
 
     /// Whether priority data is there.
-    #[must_use]
     pub const fn is_priority(self) -> bool {
         self.intersects(Self::PRIORITY)
     }
 
     /// Whether the source failed.
-    #[must_use]
     pub const fn is_error(self) -> bool {
         self.intersects(Self::ERROR)
     }
 
     /// Whether both directions are closed.
-    #[must_use]
     pub const fn is_hangup(self) -> bool {
         self.intersects(Self::HANGUP)
     }
 
     /// Whether the other side will write no more.
-    #[must_use]
     pub const fn is_read_hangup(self) -> bool {
         self.intersects(Self::READ_HANGUP)
     }
 
     /// Whether no flag is set.
-    #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
     /// Whether every flag of `other` is set.
-    #[must_use]
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 
     /// Whether at least one flag of `other` is set.
-    #[must_use]
     pub const fn intersects(self, other: Self) -> bool {
         self.0 & other.0 != 0
     }
 
     /// The flags of `self` that `other` lacks.
-    #[must_use]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }

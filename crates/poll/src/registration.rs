@@ -15,33 +15,28 @@ pub struct Registration<'a, S, D = ()> {
 
 impl<'a, S: Source, D> Registration<'a, S, D> {
     /// The key under which it was found.
-    #[must_use]
     pub fn key(&self) -> Key {
         self.slot.key()
     }
 
     /// The source.
     #[inline]
-    #[must_use]
     pub fn source(&self) -> &'a S {
         &self.tenant.0
     }
 
     /// The data.
     #[inline]
-    #[must_use]
     pub fn data(&self) -> &'a D {
         &self.tenant.1
     }
 
     /// What it waits for; `None` while it is disarmed.
-    #[must_use]
     pub fn interest(&self) -> Option<Interest> {
         self.slot.interest
     }
 
     /// How often it reports.
-    #[must_use]
     pub fn mode(&self) -> Mode {
         self.slot.mode
     }

@@ -84,14 +84,12 @@ impl<S: Source, D> Selector<S, D> {
     }
 
     /// The backend in use.
-    #[must_use]
     pub fn backend(&self) -> Backend {
         self.driver.backend()
     }
 
     /// Whether [`register_with`](Self::register_with) accepts `mode`. Every backend accepts
     /// [`Mode::Level`] and [`Mode::OneShot`]; epoll and kqueue accept [`Mode::Edge`].
-    #[must_use]
     pub fn supports(&self, mode: Mode) -> bool {
         self.driver.supports(mode)
     }
@@ -212,7 +210,6 @@ impl<S: Source, D> Selector<S, D> {
     /// The registration of `key`, unless it is gone. An index and a comparison: cheap enough for
     /// every event.
     #[inline]
-    #[must_use]
     pub fn get(&self, key: Key) -> Option<Registration<'_, S, D>> {
         self.slots.get(key)
     }
@@ -223,13 +220,11 @@ impl<S: Source, D> Selector<S, D> {
     }
 
     /// How many registrations there are, disarmed ones included.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.slots.len()
     }
 
     /// Whether nothing is registered.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -260,13 +255,11 @@ impl<S: Source, D> Selector<S, D> {
     }
 
     /// A handle with which other threads end a wait.
-    #[must_use]
     pub fn notifier(&self) -> Notifier {
         self.notifier.clone()
     }
 
     /// What the selector has done so far.
-    #[must_use]
     pub fn counters(&self) -> Counters {
         self.counters
     }
@@ -274,7 +267,6 @@ impl<S: Source, D> Selector<S, D> {
     /// The descriptor that is readable while a wait would return at once, to wait for this
     /// selector inside another loop. epoll and kqueue have one.
     #[cfg(unix)]
-    #[must_use]
     pub fn as_fd(&self) -> Option<BorrowedFd<'_>> {
         self.driver.descriptor()
     }

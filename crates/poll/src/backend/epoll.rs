@@ -1,6 +1,5 @@
 //! `epoll(7)`: the default on Linux and Android.
 
-use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
@@ -105,12 +104,6 @@ impl Epoll {
 impl AsFd for Epoll {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.instance.as_fd()
-    }
-}
-
-impl fmt::Debug for Epoll {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Epoll").field(&self.instance).finish()
     }
 }
 

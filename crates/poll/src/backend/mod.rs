@@ -49,7 +49,6 @@ pub enum Backend {
 
 impl Backend {
     /// The backends of this platform, the best one first.
-    #[must_use]
     pub const fn available() -> &'static [Self] {
         &[
             #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -91,7 +90,6 @@ impl FromStr for Backend {
 
 /// A backend at work. It translates bits; what they mean is decided in one place for all, in
 /// [`Selector`](crate::Selector) and [`Batch`].
-#[derive(Debug)]
 pub(crate) enum Driver {
     #[cfg(all(unix, not(target_os = "illumos")))]
     Select(select::Select),

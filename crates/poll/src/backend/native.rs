@@ -16,7 +16,6 @@ use crate::slots::{Batch, Slot, Slots};
 use crate::source::{Descriptor, Source, number};
 
 /// A poller, and what its interface leaves to its user.
-#[derive(Debug)]
 pub(crate) struct Native {
     poller: Arc<Poller>,
     ready: polling::Events,

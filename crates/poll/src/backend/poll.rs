@@ -1,6 +1,5 @@
 //! `poll(2)`: every Unix.
 
-use std::fmt;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
@@ -68,12 +67,6 @@ impl Poll {
         batch.report(self.ready.len(), self.ready.drain(..));
         waited?;
         Ok(())
-    }
-}
-
-impl fmt::Debug for Poll {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Poll")
     }
 }
 

@@ -1,7 +1,6 @@
 //! `select(2)`: Linux, macOS and the BSDs. Elsewhere it cannot go beyond 1,024 descriptors.
 #![allow(unsafe_code)]
 
-use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
@@ -18,7 +17,7 @@ use crate::slots::Batch;
 use crate::source::Source;
 
 /// The memory of the last wait; as with `poll`, the kernel keeps nothing.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Select {
     sets: Sets,
     /// The keys and descriptors in the sets.
@@ -153,13 +152,5 @@ impl<'fd> Asked<'_, 'fd> {
             FdSetIter::new(set).for_each(|fd| seen[fd as usize] |= meaning);
         }
         Ok(count > 0)
-    }
-}
-
-impl fmt::Debug for Sets {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sets")
-            .field("elements", &self.read.len())
-            .finish_non_exhaustive()
     }
 }
