@@ -83,27 +83,26 @@ impl BitOrAssign for Interest {
 
 impl fmt::Debug for Interest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = [(READ, "READ"), (WRITE, "WRITE"), (PRIORITY, "PRIORITY")];
-        f.write_str("Interest(")?;
-        write_flags(f, self.bits(), &names)?;
-        f.write_str(")")
+        write_flags(f, "Interest", self.bits())
     }
 }
 
-/// Writes the names of the bits that are set, with bars between them.
-pub(crate) fn write_flags(
-    f: &mut fmt::Formatter<'_>,
-    bits: u8,
-    names: &[(u8, &str)],
-) -> fmt::Result {
-    let mut bar = "";
-    for (bit, name) in names {
-        if bits & bit != 0 {
-            write!(f, "{bar}{name}")?;
-            bar = " | ";
-        }
-    }
-    Ok(())
+/// Writes the names of the flags that are set, with bars between them.
+pub(crate) fn write_flags(f: &mut fmt::Formatter<'_>, of: &str, bits: u8) -> fmt::Result {
+    let names = [
+        "READ",
+        "PRIORITY",
+        "WRITE",
+        "ERROR",
+        "HANGUP",
+        "READ_HANGUP",
+    ];
+    let is_set = |bit: &usize| bits >> bit & 1 == 1;
+    let set: Vec<&str> = (0..names.len())
+        .filter(is_set)
+        .map(|bit| names[bit])
+        .collect();
+    write!(f, "{of}({})", set.join(" | "))
 }
 
 /// The bit of reading; the values are those of `EPOLLIN` and its kin, so that the epoll backend

@@ -87,6 +87,11 @@ impl Readiness {
         Self(self.0 & !other.0)
     }
 
+    /// These flags if `is_set`, otherwise none.
+    pub(crate) const fn when(self, is_set: bool) -> Self {
+        if is_set { self } else { Self::EMPTY }
+    }
+
     /// The flags as `epoll_wait` has them. The five low bits are the same; read-hangup moves from
     /// bit 13 to bit 5; anything else that the kernel may add is dropped.
     #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -143,17 +148,7 @@ impl BitAnd for Readiness {
 
 impl fmt::Debug for Readiness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = [
-            (READ, "READ"),
-            (WRITE, "WRITE"),
-            (PRIORITY, "PRIORITY"),
-            (ERROR, "ERROR"),
-            (HANGUP, "HANGUP"),
-            (READ_HANGUP, "READ_HANGUP"),
-        ];
-        f.write_str("Readiness(")?;
-        write_flags(f, self.0, &names)?;
-        f.write_str(")")
+        write_flags(f, "Readiness", self.0)
     }
 }
 

@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use crate::backend::{Backend, Driver};
+use crate::backend::{Backend, Driver, Watch};
 use crate::counters::Counters;
 use crate::deadline::Deadline;
 use crate::error::{Refusal, RegisterError, StaleKey};
@@ -283,7 +283,12 @@ impl<S: Source, D> Selector<S, D> {
         if self.numbers.contains(&number) {
             return Err(Refusal::AlreadyRegistered.into());
         }
-        self.driver.add(descriptor, key, interest, mode)?;
+        self.driver.add(Watch {
+            descriptor,
+            key,
+            interest,
+            mode,
+        })?;
         self.numbers.insert(number);
         Ok((key, number))
     }
@@ -354,10 +359,17 @@ fn arm<S: Source, D>(
 ) -> io::Result<()> {
     refuse_priority(driver, interest)?;
     let descriptor = slot.descriptor().ok_or(Refusal::SourceChanged(key))?;
+    let mode = slot.mode;
+    let watch = Watch {
+        descriptor,
+        key,
+        interest,
+        mode,
+    };
     let armed = if slot.is_known {
-        driver.modify(descriptor, key, interest, slot.mode)
+        driver.modify(watch)
     } else {
-        driver.add(descriptor, key, interest, slot.mode)
+        driver.add(watch)
     };
     if armed.is_err() {
         _ = driver.remove(descriptor);

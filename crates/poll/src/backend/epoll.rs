@@ -7,9 +7,10 @@ use std::time::Duration;
 use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
 
+use super::Watch;
 use super::epoll_wait::Waiter;
 use crate::interest::{Interest, Mode};
-use crate::key::{Key, NOTIFIER};
+use crate::key::NOTIFIER;
 use crate::notifier::Notifier;
 use crate::readiness::Readiness;
 use crate::slots::Batch;
@@ -47,32 +48,31 @@ impl Epoll {
     /// The kernel may: an entry outlives a descriptor that was discarded while a duplicate keeps
     /// the file open. If the number is registered with the same file again, the entry is taken
     /// over.
-    pub(crate) fn add(
-        &self,
-        descriptor: BorrowedFd<'_>,
-        key: Key,
-        interest: Interest,
-        mode: Mode,
-    ) -> io::Result<()> {
-        let (data, flags) = (EventData::new_u64(key.bits()), flags(interest, mode));
-        match epoll::add(&self.instance, descriptor, data, flags) {
-            Err(Errno::EXIST) => Ok(epoll::modify(&self.instance, descriptor, data, flags)?),
+    pub(crate) fn add(&self, watch: Watch<'_>) -> io::Result<()> {
+        let (data, flags) = (
+            EventData::new_u64(watch.key.bits()),
+            flags(watch.interest, watch.mode),
+        );
+        match epoll::add(&self.instance, watch.descriptor, data, flags) {
+            Err(Errno::EXIST) => Ok(epoll::modify(
+                &self.instance,
+                watch.descriptor,
+                data,
+                flags,
+            )?),
             added => Ok(added?),
         }
     }
 
     /// Changes what the kernel waits for. An entry that the kernel dropped, because the source
     /// closed its descriptor and opened another one under the same number, is made anew.
-    pub(crate) fn modify(
-        &self,
-        descriptor: BorrowedFd<'_>,
-        key: Key,
-        interest: Interest,
-        mode: Mode,
-    ) -> io::Result<()> {
-        let (data, flags) = (EventData::new_u64(key.bits()), flags(interest, mode));
-        match epoll::modify(&self.instance, descriptor, data, flags) {
-            Err(Errno::NOENT) => Ok(epoll::add(&self.instance, descriptor, data, flags)?),
+    pub(crate) fn modify(&self, watch: Watch<'_>) -> io::Result<()> {
+        let (data, flags) = (
+            EventData::new_u64(watch.key.bits()),
+            flags(watch.interest, watch.mode),
+        );
+        match epoll::modify(&self.instance, watch.descriptor, data, flags) {
+            Err(Errno::NOENT) => Ok(epoll::add(&self.instance, watch.descriptor, data, flags)?),
             modified => Ok(modified?),
         }
     }

@@ -88,6 +88,15 @@ impl FromStr for Backend {
     }
 }
 
+/// What the kernel is asked to watch.
+#[derive(Clone, Copy)]
+pub(crate) struct Watch<'a> {
+    pub(crate) descriptor: Descriptor<'a>,
+    pub(crate) key: Key,
+    pub(crate) interest: Interest,
+    pub(crate) mode: Mode,
+}
+
 /// A backend at work. It translates bits; what they mean is decided in one place for all, in
 /// [`Selector`](crate::Selector) and [`Batch`].
 pub(crate) enum Driver {
@@ -165,38 +174,23 @@ impl Driver {
     }
 
     /// Has the kernel watch a descriptor that the selector does not hold yet.
-    pub(crate) fn add(
-        &self,
-        descriptor: Descriptor<'_>,
-        key: Key,
-        interest: Interest,
-        mode: Mode,
-    ) -> io::Result<()> {
+    pub(crate) fn add(&self, watch: Watch<'_>) -> io::Result<()> {
         let added = match self {
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Self::Epoll(epoll) => epoll.add(descriptor, key, interest, mode),
-            Self::Native(native) => {
-                refuse_files(descriptor)?;
-                native.add(descriptor, key, interest, mode)
-            }
+            Self::Epoll(epoll) => epoll.add(watch),
+            Self::Native(native) => refuse_files(watch.descriptor).and_then(|()| native.add(watch)),
             #[cfg(unix)]
-            _ => refuse_files(descriptor),
+            _ => refuse_files(watch.descriptor),
         };
         added.map_err(explain)
     }
 
     /// Changes what the kernel watches for.
-    pub(crate) fn modify(
-        &self,
-        descriptor: Descriptor<'_>,
-        key: Key,
-        interest: Interest,
-        mode: Mode,
-    ) -> io::Result<()> {
+    pub(crate) fn modify(&self, watch: Watch<'_>) -> io::Result<()> {
         match self {
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Self::Epoll(epoll) => epoll.modify(descriptor, key, interest, mode),
-            Self::Native(native) => native.modify(descriptor, key, interest, mode),
+            Self::Epoll(epoll) => epoll.modify(watch),
+            Self::Native(native) => native.modify(watch),
             #[cfg(unix)]
             _ => Ok(()),
         }
@@ -211,19 +205,18 @@ impl Driver {
             #[cfg(unix)]
             _ => Ok(()),
         };
-        removed.or_else(|error| {
-            if is_unknown(&error) {
-                Ok(())
-            } else {
-                Err(error)
-            }
-        })
+        match removed {
+            Err(error) if is_unknown(&error) => Ok(()),
+            removed => removed,
+        }
     }
 
     /// Forgets every registration, if the backend could outlive the selector.
     pub(crate) fn remove_all<S: Source, D>(&self, slots: &Slots<S, D>) {
-        if let Self::Native(native) = self {
-            native.remove_all(slots);
+        match self {
+            Self::Native(native) => native.remove_all(slots),
+            #[cfg(unix)]
+            _ => {}
         }
     }
 

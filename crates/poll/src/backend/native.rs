@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use polling::{Event, PollMode, Poller};
 
-use crate::interest::{Interest, Mode};
+use super::Watch;
+use crate::interest::Mode;
 use crate::key::Key;
 use crate::notifier::Notifier;
 use crate::readiness::Readiness;
@@ -52,14 +53,9 @@ impl Native {
     /// Tells the kernel about a descriptor that the selector does not hold yet. The poller may
     /// still have its number, from a source that let its descriptor close; then the entry is
     /// taken over.
-    pub(crate) fn add(
-        &self,
-        descriptor: Descriptor<'_>,
-        key: Key,
-        interest: Interest,
-        mode: Mode,
-    ) -> io::Result<()> {
-        let (event, mode) = (self.event(key, interest, mode), self.mode(mode));
+    pub(crate) fn add(&self, watch: Watch<'_>) -> io::Result<()> {
+        let (event, mode) = (self.event(watch), self.mode(watch.mode));
+        let Watch { descriptor, .. } = watch;
         // SAFETY: what is added must be deleted before it is closed. The selector owns the source,
         // lends it out by `&` only, deletes it before it gives it back, and deletes all that are
         // left before it is dropped. A selector that is forgotten keeps its own sources open, and
@@ -78,21 +74,11 @@ impl Native {
 
     /// Changes what the kernel waits for. An entry that it dropped, because the source closed its
     /// descriptor and opened another one under the same number, is made anew.
-    pub(crate) fn modify(
-        &self,
-        descriptor: Descriptor<'_>,
-        key: Key,
-        interest: Interest,
-        mode: Mode,
-    ) -> io::Result<()> {
-        let event = self.event(key, interest, mode);
-        let modified = self
-            .poller
-            .modify_with_mode(descriptor, event, self.mode(mode));
+    pub(crate) fn modify(&self, watch: Watch<'_>) -> io::Result<()> {
+        let (event, mode) = (self.event(watch), self.mode(watch.mode));
+        let modified = self.poller.modify_with_mode(watch.descriptor, event, mode);
         match modified {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                self.add(descriptor, key, interest, mode)
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.add(watch),
             modified => modified,
         }
     }
@@ -154,7 +140,13 @@ impl Native {
             if let Some(slot) = slots.get(key).map(|found| found.slot)
                 && let (Some(interest), Some(descriptor)) = (slot.interest, slot.descriptor())
             {
-                self.modify(descriptor, key, interest, Mode::Level)?;
+                let mode = Mode::Level;
+                self.modify(Watch {
+                    descriptor,
+                    key,
+                    interest,
+                    mode,
+                })?;
             }
         }
         Ok(())
@@ -171,7 +163,13 @@ impl Native {
     /// What the poller is asked for. On a 32-bit system the key loses its generation here. None
     /// is missed: a registration is deleted before its slot is free, and each batch is gone
     /// through before anybody can delete anything.
-    fn event(&self, key: Key, interest: Interest, mode: Mode) -> Event {
+    fn event(&self, watch: Watch<'_>) -> Event {
+        let Watch {
+            key,
+            interest,
+            mode,
+            ..
+        } = watch;
         let mut event = if interest.is_readable() {
             self.read
         } else {
@@ -190,20 +188,11 @@ fn readiness<S: Source, D>(event: &Event, slot: &Slot<S, D>) -> Readiness {
     let is_broken = is_error || event.is_interrupt();
     // The poller counts priority data as something to read.
     let is_readable = event.readable && (!event.is_priority() || is_broken || has_plain_data(slot));
-    let pairs = [
-        (is_readable, Readiness::READ),
-        (event.writable, Readiness::WRITE),
-        (event.is_priority(), Readiness::PRIORITY),
-        (is_error, Readiness::ERROR),
-        (event.is_interrupt(), Readiness::HANGUP),
-    ];
-    let mut readiness = Readiness::EMPTY;
-    for (is_set, flag) in pairs {
-        if is_set {
-            readiness |= flag;
-        }
-    }
-    readiness
+    Readiness::READ.when(is_readable)
+        | Readiness::WRITE.when(event.writable)
+        | Readiness::PRIORITY.when(event.is_priority())
+        | Readiness::ERROR.when(is_error)
+        | Readiness::HANGUP.when(event.is_interrupt())
 }
 
 /// Whether there is something to read besides priority data. A system call, but urgent bytes are
@@ -260,6 +249,7 @@ const GROWTH: NonZeroUsize = NonZeroUsize::new(2).unwrap();
 mod tests {
     use super::*;
     use crate::events::Events;
+    use crate::interest::Interest;
     use crate::source::descriptor;
     use std::io::Write;
 
@@ -285,10 +275,17 @@ mod tests {
         let (reader, mut writer) = io::pipe().expect("a pipe");
         let (mut slots, fd) = (Slots::new(), number(descriptor(&reader)));
         let key = slots.vacancy().expect("a vacancy");
+        let (interest, mode) = (Interest::READ, Mode::Level);
+        let descriptor = descriptor(&reader);
         native
-            .add(descriptor(&reader), key, Interest::READ, Mode::Level)
+            .add(Watch {
+                descriptor,
+                key,
+                interest,
+                mode,
+            })
             .expect("added");
-        slots.fill(key, fd, Interest::READ, Mode::Level, (reader, ()));
+        slots.fill(key, fd, interest, mode, (reader, ()));
         assert_eq!(wait(&mut native, &mut slots), 0);
         writer.write_all(b"hello").expect("a write");
         for _ in 0..3 {

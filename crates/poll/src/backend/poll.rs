@@ -95,39 +95,24 @@ fn flags(interest: Interest) -> PollFlags {
 
 /// `POLLNVAL` counts as an error: only a source that breaks its word lets its descriptor close.
 fn readiness(flags: PollFlags) -> Readiness {
-    let pairs = [
-        (PollFlags::IN, Readiness::READ),
-        (PollFlags::OUT, Readiness::WRITE),
-        (PollFlags::PRI, Readiness::PRIORITY),
-        (PollFlags::ERR | PollFlags::NVAL, Readiness::ERROR),
-        (PollFlags::HUP, Readiness::HANGUP),
-        (READ_HANGUP, Readiness::READ_HANGUP),
-    ];
-    let mut readiness = Readiness::EMPTY;
-    for (flag, meaning) in pairs {
-        if flags.intersects(flag) {
-            readiness |= meaning;
-        }
-    }
-    readiness
+    let has = |flag, meaning: Readiness| meaning.when(flags.intersects(flag));
+    has(PollFlags::IN, Readiness::READ)
+        | has(PollFlags::OUT, Readiness::WRITE)
+        | has(PollFlags::PRI, Readiness::PRIORITY)
+        | has(PollFlags::ERR | PollFlags::NVAL, Readiness::ERROR)
+        | has(PollFlags::HUP, Readiness::HANGUP)
+        | has(READ_HANGUP, Readiness::READ_HANGUP)
 }
 
 /// The other side's hangup, where `poll` knows it.
-#[cfg(any(
-    target_os = "freebsd",
-    target_os = "illumos",
-    all(
-        any(target_os = "linux", target_os = "android"),
-        not(any(target_arch = "sparc", target_arch = "sparc64"))
-    )
-))]
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const READ_HANGUP: PollFlags = PollFlags::from_bits_retain(libc::POLLRDHUP as _);
+#[cfg(any(target_os = "freebsd", target_os = "illumos"))]
 const READ_HANGUP: PollFlags = PollFlags::RDHUP;
 #[cfg(not(any(
+    target_os = "linux",
+    target_os = "android",
     target_os = "freebsd",
-    target_os = "illumos",
-    all(
-        any(target_os = "linux", target_os = "android"),
-        not(any(target_arch = "sparc", target_arch = "sparc64"))
-    )
+    target_os = "illumos"
 )))]
 const READ_HANGUP: PollFlags = PollFlags::empty();
