@@ -9,7 +9,7 @@ pub struct Counters {
     /// System calls that waited; more than `selects` where a wait was interrupted, or brought
     /// nothing that may be reported.
     pub waits: u64,
-    /// Waits that a signal interrupted.
+    /// Waits that a signal interrupted. The native backend resumes by itself and counts none.
     pub interruptions: u64,
     /// Waits that a notification ended.
     pub notifications: u64,

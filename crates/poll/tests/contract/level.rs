@@ -123,6 +123,7 @@ fn a_writer_learns_of_an_error() {
     });
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn a_half_close_is_something_to_read() {
     on_every_backend(|backend| {
