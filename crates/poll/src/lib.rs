@@ -71,7 +71,7 @@
 //! | error and hangup flags | all but select | poll | all | all |
 //! | read-hangup flag | epoll, poll | poll on FreeBSD | poll | none |
 //! | both directions in one event | yes | not native | yes | yes |
-//! | system calls for a wait | 1; native 5 | 1 to 2 | 1 | 1 |
+//! | system calls for a wait | 1; native 5 | 1; native a few | 1 | 1 |
 //!
 //! Only Linux is tested so far; the others follow their manuals. On illumos and Windows the native
 //! backend may report an urgent byte as something to read.
