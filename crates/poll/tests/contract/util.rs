@@ -1,4 +1,4 @@
-//! What the tests share: one helper for each thing outside the selector.
+//! What the tests share: one function for each thing outside the selector.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
