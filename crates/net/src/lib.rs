@@ -46,7 +46,7 @@ impl EventLoop {
 
     fn run(&self) -> io::Result<()> {
         loop {
-            while self.scheduler.step().is_some() {}
+            while self.scheduler.step().is_ok() {}
             let mut events = Events::new();
             self.selector.borrow_mut().select(&mut events, None)?;
             for event in &events {

@@ -1,0 +1,494 @@
+//! Whose turn is it? The scheduler hands out steps, and nothing calls back into it.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{Ordering, fence};
+use std::task::Waker;
+use std::thread;
+
+use generator::{Resumable, Step};
+
+use crate::handle::{Gate, Make};
+use crate::inbox::Inbox;
+use crate::join;
+use crate::registry::{self, Local};
+use crate::table::{Found, Table, Turn};
+use crate::task::Plain;
+use crate::waker::{Home, Lent, TaskWaker};
+use crate::{Handle, JoinHandle, Outcome, Payload, Task, TaskId, TaskState};
+
+/// A run queue of tasks that yield `Y` and return `T`.
+///
+/// A clone is another handle of the same scheduler, as cheap as one of an `Rc`, and like it bound to
+/// its thread; for other threads there is [`Handle`]. Every method may be called from inside a step
+/// and from a destructor, except that [`step`](Scheduler::step) refuses to nest.
+///
+/// Dropping the last clone drops the tasks. A task that owns a clone keeps the scheduler, and
+/// itself, alive: whoever gives clones to tasks calls [`clear`](Scheduler::clear) at the end.
+///
+/// ```
+/// use std::task::Waker;
+/// use generator::{Resumable, Step};
+/// use sched::{Outcome, Scheduler};
+///
+/// struct Countdown(u32);
+///
+/// impl Resumable<&Waker> for Countdown {
+///     type Yield = u32;
+///     type Return = &'static str;
+///     fn resume(mut self: std::pin::Pin<&mut Self>, _: &Waker) -> Step<u32, &'static str> {
+///         if self.0 == 0 {
+///             return Step::Complete("lift-off");
+///         }
+///         self.0 -= 1;
+///         Step::Yielded(self.0 + 1)
+///     }
+/// }
+///
+/// let scheduler = Scheduler::new();
+/// scheduler.spawn(Countdown(2));
+/// let mut seen = Vec::new();
+/// while let Ok((id, outcome)) = scheduler.step() {
+///     match outcome {
+///         Outcome::Yielded(number) => {
+///             seen.push(number.to_string());
+///             scheduler.wake(id);
+///         }
+///         Outcome::Complete(word) => seen.push(word.to_string()),
+///         other => panic!("{other:?}"),
+///     }
+/// }
+/// assert_eq!(seen, ["2", "1", "lift-off"]);
+/// ```
+pub struct Scheduler<Y, T = ()> {
+    shared: Rc<Shared<Y, T>>,
+}
+
+/// What a cancellation found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Cancel {
+    /// The task was queued or parked; its body has been dropped.
+    Dropped,
+    /// The task is being stepped; its body will be dropped at the end of the step.
+    Deferred,
+    /// The task had ended already; nothing happened.
+    Stale,
+}
+
+/// Why there was no step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum StepError {
+    /// No task is queued. Wait for something, wake a task, step again.
+    Idle,
+    /// A step is under way: this call came from inside a task.
+    Nested,
+}
+
+struct Shared<Y, T> {
+    /// Borrowed for the length of one of the table's methods, none of which calls any user's code.
+    table: RefCell<Table<Y, T>>,
+    /// The task being stepped, until its body is back in the table or dropped.
+    running: Cell<Option<TaskId>>,
+    lent: Lent,
+    home: Arc<Home>,
+    gate: Arc<Gate<Y, T>>,
+}
+
+impl<Y: 'static, T: 'static> Scheduler<Y, T> {
+    /// Makes a scheduler whose owner never sleeps, or needs no call to get up.
+    pub fn new() -> Scheduler<Y, T> {
+        Scheduler::with_unpark(|| ())
+    }
+
+    /// Makes a scheduler that calls `unpark` on the sending thread after a wake or a spawn from there.
+    ///
+    /// It should make the owner call [`step`](Scheduler::step) or [`drain`](Scheduler::drain) soon;
+    /// like [`Thread::unpark`](std::thread::Thread::unpark), it must also work when it comes just
+    /// before the owner goes to sleep. A panic in it goes to whoever sent.
+    pub fn with_unpark(unpark: impl Fn() + Send + Sync + 'static) -> Scheduler<Y, T> {
+        let number = registry::number();
+        let home = Arc::new(Home {
+            number,
+            inbox: Inbox::new(Box::new(unpark)),
+        });
+        let shared = Rc::new(Shared {
+            table: RefCell::new(Table::new()),
+            running: Cell::new(None),
+            lent: Lent::new(),
+            gate: Arc::new(Gate::new(Arc::clone(&home))),
+            home,
+        });
+        registry::join(number, Rc::downgrade(&shared) as Weak<dyn Local>);
+        Scheduler { shared }
+    }
+
+    /// Limits how many spawns from other threads may wait to be taken in, at first
+    /// [`SPAWN_LIMIT`](crate::SPAWN_LIMIT); those beyond it are refused with the closure given back.
+    pub fn set_spawn_limit(&self, tasks: usize) {
+        self.shared.gate.set_limit(tasks);
+    }
+
+    /// Takes in a task and queues it. Costs one allocation, of the body, and 32 to 52 bytes beside it.
+    ///
+    /// The body is resumed with the task's waker. It is a [`Resumable`] of every `&Waker`; a future is
+    /// one by [`generator::FromFuture`].
+    ///
+    /// # Panics
+    ///
+    /// With 2³² − 1 tasks at a time.
+    pub fn spawn<B>(&self, body: B) -> TaskId
+    where
+        B: for<'w> Resumable<&'w Waker, Yield = Y, Return = T> + 'static,
+    {
+        self.spawn_task(Plain { body })
+    }
+
+    /// Takes in a task whose result, of any type, goes to the [`JoinHandle`]. Its steps end with [`Outcome::Joined`].
+    ///
+    /// # Panics
+    ///
+    /// With 2³² − 1 tasks at a time.
+    pub fn spawn_join<B, O>(&self, body: B) -> JoinHandle<O>
+    where
+        B: for<'w> Resumable<&'w Waker, Yield = Y, Return = O> + 'static,
+        O: 'static,
+    {
+        let (task, cell) = join::pair(body, Rc::downgrade(&self.shared) as Weak<dyn Local>);
+        JoinHandle::new(self.spawn_task(task), cell)
+    }
+
+    /// Takes in a task that decides itself what becomes of its result and its panic: see [`Task`].
+    ///
+    /// # Panics
+    ///
+    /// With 2³² − 1 tasks at a time.
+    pub fn spawn_task(&self, task: impl Task<Y, T> + 'static) -> TaskId {
+        let body = Box::pin(task);
+        self.shared.table.borrow_mut().insert(body)
+    }
+
+    /// Runs the task whose turn it is up to its next yield, and says what it asked for or how it ended.
+    ///
+    /// First takes in what other threads have sent, if there is anything: see [`drain`](Scheduler::drain).
+    ///
+    /// # Errors
+    ///
+    /// [`StepError::Idle`] when no task is queued; [`StepError::Nested`] when called from inside a step.
+    pub fn step(&self) -> Result<(TaskId, Outcome<Y, T>), StepError> {
+        let shared = &*self.shared;
+        if shared.running.get().is_some() {
+            return Err(StepError::Nested);
+        }
+        if shared.home.inbox.arrived() {
+            shared.take_in();
+        }
+        let Some(mut turn) = shared.table.borrow_mut().next() else {
+            return Err(StepError::Idle);
+        };
+        let id = turn.id;
+        shared.running.set(Some(id));
+        let Turn { body, waker, .. } = &mut turn;
+        let result = shared
+            .lent
+            .during(id, &shared.home, waker, |waker| body.as_mut().resume(waker));
+        let outcome = match result {
+            Ok(Step::Yielded(value)) => {
+                let parked = shared.table.borrow_mut().park(turn);
+                match parked {
+                    Ok(()) => Outcome::Yielded(value),
+                    Err(turn) => shared.cancelled(turn, value),
+                }
+            }
+            Ok(Step::Complete(value)) => shared.completed(turn, value),
+            Err(payload) => shared.panicked(turn, payload),
+        };
+        shared.running.set(None);
+        Ok((id, outcome))
+    }
+
+    /// Queues a parked task, or sees to it that the task being stepped is queued after its step.
+    /// A task that is queued already stays where it is.
+    ///
+    /// Says whether the task will have a step on account of this or an earlier wake: not when it has
+    /// ended or is cancelled.
+    #[inline]
+    pub fn wake(&self, id: TaskId) -> bool {
+        self.shared.table.borrow_mut().wake(id)
+    }
+
+    /// Ends a task. If it is queued or parked, its body is dropped before this returns, and no step
+    /// tells of it; if it is being stepped, the body is dropped when the step ends, with
+    /// [`Outcome::Cancelled`] unless it ended by itself.
+    ///
+    /// When the destructor panics, the next step that is the task's brings [`Outcome::Panicked`].
+    pub fn cancel(&self, id: TaskId) -> Cancel {
+        self.shared.cancel(id)
+    }
+
+    /// The waker of a task, to wake it from anywhere. The first one of a task costs an allocation.
+    pub fn waker(&self, id: TaskId) -> Option<Waker> {
+        if self.running() == Some(id) {
+            return self.shared.lent.to_waker();
+        }
+        let make = || TaskWaker::new(id, &self.shared.home);
+        let waker = self.shared.table.borrow_mut().waker(id, make);
+        waker.map(TaskWaker::into_waker)
+    }
+
+    /// The task being stepped, up to the end of its destructor if it ends.
+    #[inline]
+    pub fn running(&self) -> Option<TaskId> {
+        self.shared.running.get()
+    }
+
+    /// The task being stepped, if `waker` is the very one that this step passed to it.
+    ///
+    /// So a leaf may note the id, which costs nothing, where otherwise it would have to clone the
+    /// waker. Two loads and two comparisons.
+    #[inline]
+    pub fn own(&self, waker: &Waker) -> Option<TaskId> {
+        self.shared.own(waker)
+    }
+
+    /// Takes in wakes and spawns that came from other threads, and says how many tasks that queued
+    /// or found queued. Costs a load when nothing came.
+    ///
+    /// Every [`step`](Scheduler::step) begins with this, so only an owner that wants to know whether
+    /// it may sleep has to call it. What arrives meanwhile is left for the next call. Inside a step
+    /// it does nothing and returns 0. The closures of spawns run here; for one that panics, the
+    /// outcome of the new task's first step is [`Outcome::Panicked`].
+    pub fn drain(&self) -> usize {
+        if self.running().is_some() || !self.shared.home.inbox.arrived() {
+            return 0;
+        }
+        self.shared.take_in()
+    }
+
+    /// A handle for other threads.
+    pub fn handle(&self) -> Handle<Y, T> {
+        Handle::new(Arc::clone(&self.shared.gate))
+    }
+
+    /// How many tasks are queued.
+    #[inline]
+    pub fn ready(&self) -> usize {
+        self.shared.table.borrow().ready()
+    }
+
+    /// How many tasks there are. One whose destructor runs at the moment counts.
+    pub fn len(&self) -> usize {
+        self.shared.table.borrow().len()
+    }
+
+    /// Whether there is no task.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether the task is there still.
+    pub fn contains(&self, id: TaskId) -> bool {
+        self.state(id).is_some()
+    }
+
+    /// Where the task is in its life; nothing once it has ended.
+    pub fn state(&self, id: TaskId) -> Option<TaskState> {
+        self.shared.table.borrow().state(id)
+    }
+
+    /// The tasks that are there now, in the order of their numbers.
+    pub fn ids(&self) -> Vec<TaskId> {
+        self.shared.table.borrow().ids()
+    }
+
+    /// Cancels every task, and those that their destructors spawn, up to 16 generations of them.
+    ///
+    /// Afterwards only such tasks are left whose destructor panicked, to say so at their next step;
+    /// inside a step also the one being stepped, until the step ends.
+    pub fn clear(&self) {
+        for _ in 0..CLEAR_ROUNDS {
+            let cancel = |id| self.cancel(id) == Cancel::Dropped;
+            if self.ids().into_iter().filter(|&id| cancel(id)).count() == 0 {
+                break;
+            }
+        }
+    }
+
+    /// Whether something outside might still wake or spawn a task: a clone of the waker of a living
+    /// task, a [`Handle`], something that they sent and that is not taken in yet, or, inside a step,
+    /// the task's own waker.
+    ///
+    /// If not, and no task is queued, only the owner can bring one back. A waker that one task holds
+    /// of another counts as outside. Takes time in proportion to the number of tasks.
+    pub fn wakers_out(&self) -> bool {
+        let shared = &*self.shared;
+        let out = self.running().is_some()
+            || Arc::strong_count(&shared.gate) > 1
+            || shared.table.borrow().wakers_out();
+        // Whoever dropped the last waker may have called it before: the fence makes that visible.
+        fence(Ordering::Acquire);
+        out || shared.home.inbox.arrived()
+    }
+}
+
+impl<Y, T> Local for Shared<Y, T> {
+    fn wake(&self, id: TaskId) -> bool {
+        self.table.borrow_mut().wake(id)
+    }
+
+    fn cancel(&self, id: TaskId) -> Cancel {
+        let found = self.table.borrow_mut().cancel(id);
+        match found {
+            Found::Nothing => Cancel::Stale,
+            Found::Running => Cancel::Deferred,
+            Found::Body(body) => {
+                self.bury(id, body);
+                Cancel::Dropped
+            }
+        }
+    }
+
+    #[inline]
+    fn own(&self, waker: &Waker) -> Option<TaskId> {
+        if self.lent.is(waker) {
+            self.running.get()
+        } else {
+            None
+        }
+    }
+}
+
+impl<Y, T> Shared<Y, T> {
+    /// Ends a step in which the task returned.
+    fn completed(&self, turn: Turn<Y, T>, value: Option<T>) -> Outcome<Y, T> {
+        self.end(turn);
+        value.map_or(Outcome::Joined, Outcome::Complete)
+    }
+
+    /// Ends a step in which the task yielded after it had been cancelled.
+    #[cold]
+    fn cancelled(&self, turn: Turn<Y, T>, value: Y) -> Outcome<Y, T> {
+        self.end(turn);
+        contain(value).map_or_else(Outcome::Panicked, |()| Outcome::Cancelled)
+    }
+
+    /// Ends a step in which the task panicked.
+    #[cold]
+    fn panicked(&self, mut turn: Turn<Y, T>, payload: Payload) -> Outcome<Y, T> {
+        let body = turn.body.as_mut();
+        let told = catch_unwind(AssertUnwindSafe(|| body.panicked(payload)));
+        self.end(turn);
+        told.unwrap_or_else(Some)
+            .map_or(Outcome::Joined, Outcome::Panicked)
+    }
+
+    fn end(&self, turn: Turn<Y, T>) {
+        self.table.borrow_mut().end(turn.id);
+        self.bury(turn.id, turn.body);
+    }
+
+    /// Drops the body of a task that has ended, then frees its slot; or leaves there what the destructor panicked with.
+    fn bury<B>(&self, id: TaskId, body: B) {
+        match contain(body) {
+            Ok(()) => {
+                let slot = self.table.borrow_mut().remove(id);
+                drop(slot);
+            }
+            Err(payload) => self.table.borrow_mut().fail(id, payload),
+        }
+    }
+
+    #[cold]
+    fn take_in(&self) -> usize {
+        let mut queued = 0;
+        self.home
+            .inbox
+            .take(|id| queued += usize::from(self.table.borrow_mut().wake_from_afar(id)));
+        for make in self.gate.take() {
+            self.make(make);
+            queued += 1;
+        }
+        queued
+    }
+
+    fn make(&self, make: Make<Y, T>) {
+        match catch_unwind(AssertUnwindSafe(make)) {
+            Ok(body) => {
+                self.table.borrow_mut().insert(body);
+            }
+            Err(payload) => self.table.borrow_mut().insert_failed(payload),
+        }
+    }
+}
+
+impl<Y, T> Drop for Shared<Y, T> {
+    /// Drops the tasks, every one, and then goes on with the first panic of a destructor.
+    fn drop(&mut self) {
+        registry::leave(self.home.number);
+        self.home.inbox.close();
+        let spawns = self.gate.close().into_iter().map(contain);
+        let bodies = mem::replace(self.table.get_mut(), Table::new())
+            .into_bodies()
+            .map(contain);
+        let panics: Vec<Payload> = spawns.chain(bodies).filter_map(Result::err).collect();
+        if let Some(payload) = panics.into_iter().next()
+            && !thread::panicking()
+        {
+            resume_unwind(payload);
+        }
+    }
+}
+
+impl<Y, T> Clone for Scheduler<Y, T> {
+    fn clone(&self) -> Scheduler<Y, T> {
+        Scheduler {
+            shared: Rc::clone(&self.shared),
+        }
+    }
+}
+
+impl<Y: 'static, T: 'static> Default for Scheduler<Y, T> {
+    fn default() -> Scheduler<Y, T> {
+        Scheduler::new()
+    }
+}
+
+impl<Y, T> fmt::Debug for Scheduler<Y, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let table = self.shared.table.borrow();
+        f.debug_struct("Scheduler")
+            .field("tasks", &table.len())
+            .field("ready", &table.ready())
+            .field("running", &self.shared.running.get())
+            .finish()
+    }
+}
+
+impl Cancel {
+    /// Whether there was a task to cancel.
+    pub fn found(self) -> bool {
+        self != Cancel::Stale
+    }
+}
+
+impl fmt::Display for StepError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            StepError::Idle => "no task is queued",
+            StepError::Nested => "a step is under way already",
+        })
+    }
+}
+
+impl std::error::Error for StepError {}
+
+/// Drops a value of a user's type, whose destructor may panic.
+fn contain<V>(value: V) -> Result<(), Payload> {
+    catch_unwind(AssertUnwindSafe(|| drop(value)))
+}
+
+/// How often [`Scheduler::clear`] looks for tasks that destructors have spawned.
+const CLEAR_ROUNDS: usize = 16;
