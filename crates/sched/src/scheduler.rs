@@ -17,7 +17,7 @@ use crate::inbox::Inbox;
 use crate::join;
 use crate::registry::{self, Local};
 use crate::table::{Found, Table, Turn};
-use crate::task::Plain;
+use crate::task::{Body, Plain};
 use crate::waker::{Home, Lent, TaskWaker};
 use crate::{Handle, JoinHandle, Outcome, Payload, Task, TaskId, TaskState};
 
@@ -186,28 +186,30 @@ impl<Y: 'static, T: 'static> Scheduler<Y, T> {
         if shared.home.inbox.arrived() {
             shared.take_in();
         }
-        let Some(mut turn) = shared.table.borrow_mut().next() else {
+        let Some(turn) = shared.table.borrow_mut().next() else {
             return Err(StepError::Idle);
         };
-        let id = turn.id;
+        let Turn {
+            id,
+            mut body,
+            waker,
+        } = turn;
         shared.running.set(Some(id));
-        let Turn { body, waker, .. } = &mut turn;
-        let result = shared
-            .lent
-            .during(id, &shared.home, waker, |waker| body.as_mut().resume(waker));
-        let outcome = match result {
+        let resume = |waker: &Waker| body.as_mut().resume(waker);
+        let (result, made) = shared.lent.during(id, &shared.home, waker.as_ref(), resume);
+        let result = match result {
             Ok(Step::Yielded(value)) => {
-                let parked = shared.table.borrow_mut().park(turn);
-                match parked {
-                    Ok(()) => Outcome::Yielded(value),
-                    Err(turn) => shared.cancelled(turn, value),
-                }
+                let parked = shared.table.borrow_mut().park(id, body, made.or(waker));
+                let Err(back) = parked else {
+                    shared.running.set(None);
+                    return Ok((id, Outcome::Yielded(value)));
+                };
+                body = back;
+                Ok(Step::Yielded(value))
             }
-            Ok(Step::Complete(value)) => shared.completed(turn, value),
-            Err(payload) => shared.panicked(turn, payload),
+            other => other,
         };
-        shared.running.set(None);
-        Ok((id, outcome))
+        Ok((id, shared.finish(id, body, result)))
     }
 
     /// Queues a parked task, or sees to it that the task being stepped is queued after its step.
@@ -362,32 +364,28 @@ impl<Y, T> Local for Shared<Y, T> {
 }
 
 impl<Y, T> Shared<Y, T> {
-    /// Ends a step in which the task returned.
-    fn completed(&self, turn: Turn<Y, T>, value: Option<T>) -> Outcome<Y, T> {
-        self.end(turn);
-        value.map_or(Outcome::Joined, Outcome::Complete)
-    }
-
-    /// Ends a step in which the task yielded after it had been cancelled.
-    #[cold]
-    fn cancelled(&self, turn: Turn<Y, T>, value: Y) -> Outcome<Y, T> {
-        self.end(turn);
-        contain(value).map_or_else(Outcome::Panicked, |()| Outcome::Cancelled)
-    }
-
-    /// Ends a step in which the task panicked.
-    #[cold]
-    fn panicked(&self, mut turn: Turn<Y, T>, payload: Payload) -> Outcome<Y, T> {
-        let body = turn.body.as_mut();
-        let told = catch_unwind(AssertUnwindSafe(|| body.panicked(payload)));
-        self.end(turn);
-        told.unwrap_or_else(Some)
-            .map_or(Outcome::Joined, Outcome::Panicked)
-    }
-
-    fn end(&self, turn: Turn<Y, T>) {
-        self.table.borrow_mut().end(turn.id);
-        self.bury(turn.id, turn.body);
+    /// Finishes a step that did not bring the task back to the table. Away from the straight path, and
+    /// not inlined, so that what it needs is not saved and made room for at each step.
+    #[inline(never)]
+    fn finish(&self, id: TaskId, mut body: Body<Y, T>, result: StepResult<Y, T>) -> Outcome<Y, T> {
+        let outcome = match result {
+            Ok(Step::Complete(value)) => value.map_or(Outcome::Joined, Outcome::Complete),
+            // It was cancelled meanwhile; or it would have been parked.
+            Ok(Step::Yielded(value)) => match contain(value) {
+                Ok(()) => Outcome::Cancelled,
+                Err(payload) => Outcome::Panicked(payload),
+            },
+            Err(payload) => {
+                let task = body.as_mut();
+                let told = catch_unwind(AssertUnwindSafe(|| task.panicked(payload)));
+                told.unwrap_or_else(Some)
+                    .map_or(Outcome::Joined, Outcome::Panicked)
+            }
+        };
+        self.table.borrow_mut().end(id);
+        self.bury(id, body);
+        self.running.set(None);
+        outcome
     }
 
     /// Drops the body of a task that has ended, then frees its slot; or leaves there what the destructor panicked with.
@@ -484,6 +482,9 @@ impl fmt::Display for StepError {
 }
 
 impl std::error::Error for StepError {}
+
+/// What one resume brought.
+type StepResult<Y, T> = thread::Result<Step<Y, Option<T>>>;
 
 /// Drops a value of a user's type, whose destructor may panic.
 fn contain<V>(value: V) -> Result<(), Payload> {

@@ -1,7 +1,7 @@
 //! Values in numbered slots, under ids that cannot go stale silently.
 
 use std::fmt;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 
 /// A growing table of values; each insertion gives an id that no other value will ever have.
 ///
@@ -33,8 +33,9 @@ pub struct Slab<T> {
 /// Where a value sits in a [`Slab`]: the number of its slot, and the slot's generation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SlabId {
-    index: u32,
-    generation: NonZeroU32,
+    /// The number in the upper half and the generation, which is never zero, in the lower one: as one
+    /// word an id moves in one instruction, which two halves do not.
+    bits: NonZeroU64,
 }
 
 struct Entry<T> {
@@ -69,16 +70,13 @@ impl<T> Slab<T> {
         self.len += 1;
         entry.word = 0;
         entry.value = Some(value);
-        SlabId {
-            index,
-            generation: entry.generation,
-        }
+        SlabId::new(index, entry.generation)
     }
 
     /// Takes out the value of `id`, and with it makes the id stale.
     pub fn remove(&mut self, id: SlabId) -> Option<T> {
-        let entry = self.entries.get_mut(id.index as usize)?;
-        if entry.generation != id.generation {
+        let entry = self.entries.get_mut(id.index())?;
+        if entry.generation.get() != id.generation() {
             return None;
         }
         let value = entry.value.take()?;
@@ -86,15 +84,15 @@ impl<T> Slab<T> {
         if let Some(next) = entry.generation.checked_add(1) {
             entry.generation = next;
             entry.word = self.free;
-            self.free = id.index;
+            self.free = id.index() as u32;
         }
         Some(value)
     }
 
     /// The value of `id`, unless it was removed.
     pub fn get(&self, id: SlabId) -> Option<&T> {
-        let entry = self.entries.get(id.index as usize)?;
-        if entry.generation == id.generation {
+        let entry = self.entries.get(id.index())?;
+        if entry.generation.get() == id.generation() {
             entry.value.as_ref()
         } else {
             None
@@ -109,10 +107,7 @@ impl<T> Slab<T> {
     /// Every value with its id, in the order of the slots.
     pub fn iter(&self) -> impl Iterator<Item = (SlabId, &T)> {
         self.entries.iter().zip(0..).filter_map(|(entry, index)| {
-            let id = SlabId {
-                index,
-                generation: entry.generation,
-            };
+            let id = SlabId::new(index, entry.generation);
             Some((id, entry.value.as_ref()?))
         })
     }
@@ -135,8 +130,8 @@ impl<T> Slab<T> {
     /// it to name the next free one.
     #[inline]
     pub(crate) fn entry(&mut self, id: SlabId) -> Option<(&mut T, &mut u32)> {
-        let entry = self.entries.get_mut(id.index as usize)?;
-        if entry.generation != id.generation {
+        let entry = self.entries.get_mut(id.index())?;
+        if entry.generation.get() != id.generation() {
             return None;
         }
         Some((entry.value.as_mut()?, &mut entry.word))
@@ -145,7 +140,7 @@ impl<T> Slab<T> {
     /// The word beside the value of `id`.
     pub(crate) fn word(&self, id: SlabId) -> Option<u32> {
         self.get(id)?;
-        Some(self.entries[id.index as usize].word)
+        Some(self.entries[id.index()].word)
     }
 
     #[cold]
@@ -163,7 +158,7 @@ impl<T> Slab<T> {
             value: Some(value),
         });
         self.len += 1;
-        SlabId { index, generation }
+        SlabId::new(index, generation)
     }
 }
 
@@ -180,15 +175,26 @@ impl<T: fmt::Debug> fmt::Debug for Slab<T> {
 }
 
 impl SlabId {
+    fn new(index: u32, generation: NonZeroU32) -> SlabId {
+        SlabId {
+            bits: NonZeroU64::from(generation) | u64::from(index) << 32,
+        }
+    }
+
     /// The number of the slot: small, and used again once the value is removed.
     pub const fn index(self) -> usize {
-        self.index as usize
+        (self.bits.get() >> 32) as usize
+    }
+
+    #[inline]
+    const fn generation(self) -> u32 {
+        self.bits.get() as u32
     }
 }
 
 impl fmt::Display for SlabId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}v{}", self.index, self.generation)
+        write!(f, "{}v{}", self.index(), self.generation())
     }
 }
 
@@ -213,10 +219,7 @@ mod tests {
         let mut slab = Slab::new();
         let first = slab.insert('a');
         slab.entries[0].generation = NonZeroU32::MAX;
-        let last = SlabId {
-            generation: NonZeroU32::MAX,
-            ..first
-        };
+        let last = SlabId::new(0, NonZeroU32::MAX);
         assert_eq!(slab.remove(last), Some('a'));
         assert_eq!(
             (slab.remove(last), slab.get(first), slab.get(last)),

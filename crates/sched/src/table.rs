@@ -16,8 +16,8 @@ use crate::{Payload, Slab, TaskId, TaskState};
 pub(crate) struct Table<Y, T> {
     tasks: Slab<Slot<Y, T>>,
     queue: VecDeque<TaskId>,
-    /// How many entries of the queue are of tasks that are queued.
-    queued: usize,
+    /// How many entries of the queue are of tasks that are not queued.
+    stale: usize,
 }
 
 /// What a task takes beside its body: 32 bytes with the slab's entry, whose word holds the state.
@@ -67,7 +67,7 @@ impl<Y, T> Table<Y, T> {
         Table {
             tasks: Slab::new(),
             queue: VecDeque::new(),
-            queued: 0,
+            stale: 0,
         }
     }
 
@@ -91,38 +91,38 @@ impl<Y, T> Table<Y, T> {
     pub(crate) fn next(&mut self) -> Option<Turn<Y, T>> {
         loop {
             let id = self.queue.pop_front()?;
-            let Some((slot, state)) = self.tasks.entry(id.0) else {
-                continue;
-            };
-            if !matches!(*state, QUEUED | FAILED) {
-                continue;
+            if let Some((slot, state)) = self.tasks.entry(id.0)
+                && matches!(*state, QUEUED | FAILED)
+            {
+                *state = RUNNING;
+                let body = mem::replace(&mut slot.body, away());
+                let waker = slot.waker.take();
+                return Some(Turn { id, body, waker });
             }
-            *state = RUNNING;
-            self.queued -= 1;
-            let body = mem::replace(&mut slot.body, away());
-            return Some(Turn {
-                id,
-                body,
-                waker: slot.waker.take(),
-            });
+            self.stale -= 1;
         }
     }
 
     /// Puts a task back after a step that yielded, unless it was cancelled meanwhile.
     #[inline]
-    pub(crate) fn park(&mut self, turn: Turn<Y, T>) -> Result<(), Turn<Y, T>> {
-        let Some((slot, state)) = self.tasks.entry(turn.id.0) else {
-            return Err(turn);
+    pub(crate) fn park(
+        &mut self,
+        id: TaskId,
+        body: Body<Y, T>,
+        waker: Option<Arc<TaskWaker>>,
+    ) -> Result<(), Body<Y, T>> {
+        let Some((slot, state)) = self.tasks.entry(id.0) else {
+            return Err(body);
         };
         if *state == CANCELLED {
-            return Err(turn);
+            return Err(body);
         }
         // What is overwritten has nothing to drop; `forget` spares the look.
-        mem::forget(mem::replace(&mut slot.body, turn.body));
-        mem::forget(mem::replace(&mut slot.waker, turn.waker));
+        mem::forget(mem::replace(&mut slot.body, body));
+        mem::forget(mem::replace(&mut slot.waker, waker));
         if *state == WOKEN {
             *state = QUEUED;
-            self.push(turn.id);
+            self.push(id);
         } else {
             *state = PARKED;
         }
@@ -168,7 +168,7 @@ impl<Y, T> Table<Y, T> {
             PARKED => Found::Body(mem::replace(&mut slot.body, away())),
             QUEUED => {
                 let body = mem::replace(&mut slot.body, away());
-                self.queued -= 1;
+                self.stale += 1;
                 self.sweep();
                 Found::Body(body)
             }
@@ -247,23 +247,25 @@ impl<Y, T> Table<Y, T> {
         self.tasks.len()
     }
 
-    pub(crate) const fn ready(&self) -> usize {
-        self.queued
+    pub(crate) fn ready(&self) -> usize {
+        self.queue.len() - self.stale
     }
 
     #[inline]
     fn push(&mut self, id: TaskId) {
         self.queue.push_back(id);
-        self.queued += 1;
     }
 
     /// Sweeps stale entries out of the queue once they outnumber the others, so that spawning and
     /// cancelling without a step does not fill it; each entry pays for its own removal.
     fn sweep(&mut self) {
-        if self.queue.len() > 2 * self.queued {
+        let live = self.ready();
+        if self.stale > live {
             let tasks = &self.tasks;
             self.queue
                 .retain(|id| matches!(tasks.word(id.0), Some(QUEUED | FAILED)));
+            // A task that was queued, cancelled, and queued again by its destructor's panic has two.
+            self.stale = self.queue.len() - live;
         }
     }
 }

@@ -90,24 +90,24 @@ impl Lent {
         }
     }
 
-    /// Calls `step` with the task's waker, and catches its panic. `kept` is the task's waker, if
-    /// there is one already, and afterwards also if `step` cloned the waker for the first time.
-    #[inline]
+    /// Calls `step` with the task's waker, and catches its panic. `kept` is the task's waker, if there
+    /// is one already; the second result is one if `step` cloned the waker for the first time.
+    #[inline(always)]
     pub(crate) fn during<R>(
         &self,
         id: TaskId,
         home: &Arc<Home>,
-        kept: &mut Option<Arc<TaskWaker>>,
+        kept: Option<&Arc<TaskWaker>>,
         step: impl FnOnce(&Waker) -> R,
-    ) -> thread::Result<R> {
-        let frame = Frame {
+    ) -> (thread::Result<R>, Option<Arc<TaskWaker>>) {
+        let frame = ManuallyDrop::new(Frame {
             id,
             home,
             made: OnceLock::new(),
-        };
+        });
         let (data, table): (*const (), &'static RawWakerVTable) = match kept {
             Some(task) => (Arc::as_ptr(task).cast(), &TASK),
-            None => ((&raw const frame).cast(), &FRAME),
+            None => ((&raw const *frame).cast(), &FRAME),
         };
         self.data.set(data);
         self.table.set(table);
@@ -116,10 +116,11 @@ impl Lent {
         let waker = ManuallyDrop::new(unsafe { Waker::new(data, table) });
         let result = catch_unwind(AssertUnwindSafe(|| step(&waker)));
         self.table.set(ptr::null());
-        if let Some(made) = frame.made.into_inner() {
-            *kept = Some(made);
+        // The look first: to move the frame out costs as much as the rest of the step.
+        if frame.made.get().is_none() {
+            return (result, None);
         }
-        result
+        (result, ManuallyDrop::into_inner(frame).made.into_inner())
     }
 
     /// Whether `waker` is the one lent at this moment: the same data and the same table.
