@@ -3,6 +3,8 @@
 mod handle;
 mod inbox;
 mod join;
+mod prefetch;
+mod queue;
 mod registry;
 mod round_robin;
 mod scheduler;

@@ -1,6 +1,6 @@
 //! Whose turn is it? The scheduler hands out steps, and nothing calls back into it.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::fmt;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -91,8 +91,7 @@ pub enum StepError {
 struct Shared<Y, T> {
     /// Borrowed for the length of one of the table's methods, none of which calls any user's code.
     table: RefCell<Table<Y, T>>,
-    /// The task being stepped, until its body is back in the table or dropped.
-    running: Cell<Option<TaskId>>,
+    /// Says also which task is being stepped, until its body is back in the table or dropped.
     lent: Lent,
     home: Arc<Home>,
     gate: Arc<Gate<Y, T>>,
@@ -117,8 +116,7 @@ impl<Y: 'static, T: 'static> Scheduler<Y, T> {
         });
         let shared = Rc::new(Shared {
             table: RefCell::new(Table::new()),
-            running: Cell::new(None),
-            lent: Lent::new(),
+            lent: Lent::new(Arc::clone(&home)),
             gate: Arc::new(Gate::new(Arc::clone(&home))),
             home,
         });
@@ -180,7 +178,7 @@ impl<Y: 'static, T: 'static> Scheduler<Y, T> {
     /// [`StepError::Idle`] when no task is queued; [`StepError::Nested`] when called from inside a step.
     pub fn step(&self) -> Result<(TaskId, Outcome<Y, T>), StepError> {
         let shared = &*self.shared;
-        if shared.running.get().is_some() {
+        if shared.lent.running().is_some() {
             return Err(StepError::Nested);
         }
         if shared.home.inbox.arrived() {
@@ -192,24 +190,21 @@ impl<Y: 'static, T: 'static> Scheduler<Y, T> {
         let Turn {
             id,
             mut body,
-            waker,
+            mut waker,
         } = turn;
-        shared.running.set(Some(id));
-        let resume = |waker: &Waker| body.as_mut().resume(waker);
-        let (result, made) = shared.lent.during(id, &shared.home, waker.as_ref(), resume);
-        let result = match result {
-            Ok(Step::Yielded(value)) => {
-                let parked = shared.table.borrow_mut().park(id, body, made.or(waker));
-                let Err(back) = parked else {
-                    shared.running.set(None);
-                    return Ok((id, Outcome::Yielded(value)));
-                };
-                body = back;
-                Ok(Step::Yielded(value))
-            }
-            other => other,
+        shared.lent.set_running(Some(id));
+        let result = shared
+            .lent
+            .during(&mut waker, |waker| body.as_mut().resume(waker));
+        let Ok(Step::Yielded(value)) = result else {
+            return Ok((id, shared.finish(id, body, result)));
         };
-        Ok((id, shared.finish(id, body, result)))
+        let parked = shared.table.borrow_mut().park(id, body, waker);
+        if let Err(body) = parked {
+            return Ok((id, shared.finish(id, body, Ok(Step::Yielded(value)))));
+        }
+        shared.lent.set_running(None);
+        Ok((id, Outcome::Yielded(value)))
     }
 
     /// Queues a parked task, or sees to it that the task being stepped is queued after its step.
@@ -233,8 +228,8 @@ impl<Y: 'static, T: 'static> Scheduler<Y, T> {
 
     /// The waker of a task, to wake it from anywhere. The first one of a task costs an allocation.
     pub fn waker(&self, id: TaskId) -> Option<Waker> {
-        if self.running() == Some(id) {
-            return self.shared.lent.to_waker();
+        if self.state(id) == Some(TaskState::Running) {
+            return Some(self.shared.lent.to_waker());
         }
         let make = || TaskWaker::new(id, &self.shared.home);
         let waker = self.shared.table.borrow_mut().waker(id, make);
@@ -244,7 +239,7 @@ impl<Y: 'static, T: 'static> Scheduler<Y, T> {
     /// The task being stepped, up to the end of its destructor if it ends.
     #[inline]
     pub fn running(&self) -> Option<TaskId> {
-        self.shared.running.get()
+        self.shared.lent.running()
     }
 
     /// The task being stepped, if `waker` is the very one that this step passed to it.
@@ -355,11 +350,7 @@ impl<Y, T> Local for Shared<Y, T> {
 
     #[inline]
     fn own(&self, waker: &Waker) -> Option<TaskId> {
-        if self.lent.is(waker) {
-            self.running.get()
-        } else {
-            None
-        }
+        self.lent.own(waker)
     }
 }
 
@@ -368,6 +359,7 @@ impl<Y, T> Shared<Y, T> {
     /// not inlined, so that what it needs is not saved and made room for at each step.
     #[inline(never)]
     fn finish(&self, id: TaskId, mut body: Body<Y, T>, result: StepResult<Y, T>) -> Outcome<Y, T> {
+        self.table.borrow_mut().end(id);
         let outcome = match result {
             Ok(Step::Complete(value)) => value.map_or(Outcome::Joined, Outcome::Complete),
             // It was cancelled meanwhile; or it would have been parked.
@@ -382,9 +374,8 @@ impl<Y, T> Shared<Y, T> {
                     .map_or(Outcome::Joined, Outcome::Panicked)
             }
         };
-        self.table.borrow_mut().end(id);
         self.bury(id, body);
-        self.running.set(None);
+        self.lent.set_running(None);
         outcome
     }
 
@@ -460,7 +451,7 @@ impl<Y, T> fmt::Debug for Scheduler<Y, T> {
         f.debug_struct("Scheduler")
             .field("tasks", &table.len())
             .field("ready", &table.ready())
-            .field("running", &self.shared.running.get())
+            .field("running", &self.shared.lent.running())
             .finish()
     }
 }

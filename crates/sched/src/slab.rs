@@ -137,6 +137,11 @@ impl<T> Slab<T> {
         Some((entry.value.as_mut()?, &mut entry.word))
     }
 
+    /// Where the entry of `id` lies, or would lie, for a hint to the processor.
+    pub(crate) fn place(&self, id: SlabId) -> *const () {
+        self.entries.as_ptr().wrapping_add(id.index()).cast()
+    }
+
     /// The word beside the value of `id`.
     pub(crate) fn word(&self, id: SlabId) -> Option<u32> {
         self.get(id)?;
@@ -147,10 +152,7 @@ impl<T> Slab<T> {
     fn append(&mut self, value: T) -> SlabId {
         let index = u32::try_from(self.entries.len()).unwrap_or(NONE);
         assert!(index != NONE, "a slab holds at most 2^32 - 1 values");
-        if self.entries.len() == self.entries.capacity() {
-            self.entries
-                .reserve_exact((self.entries.len() / 8).max(LEAST_GROWTH));
-        }
+        make_room(&mut self.entries);
         let generation = NonZeroU32::MIN;
         self.entries.push(Entry {
             generation,
@@ -181,6 +183,17 @@ impl SlabId {
         }
     }
 
+    #[inline]
+    pub(crate) const fn to_bits(self) -> u64 {
+        self.bits.get()
+    }
+
+    /// The id whose bits these are; none for 0.
+    #[inline]
+    pub(crate) fn from_bits(bits: u64) -> Option<SlabId> {
+        NonZeroU64::new(bits).map(|bits| SlabId { bits })
+    }
+
     /// The number of the slot: small, and used again once the value is removed.
     pub const fn index(self) -> usize {
         (self.bits.get() >> 32) as usize
@@ -204,10 +217,22 @@ impl fmt::Debug for SlabId {
     }
 }
 
+/// Makes room for one more, and if there was none for an eighth of what is there. Doubling would leave up to half empty.
+#[inline]
+pub(crate) fn make_room<T>(values: &mut Vec<T>) {
+    #[cold]
+    fn grow<T>(values: &mut Vec<T>) {
+        values.reserve_exact((values.len() / 8).max(LEAST_GROWTH));
+    }
+    if values.len() == values.capacity() {
+        grow(values);
+    }
+}
+
 /// No slot: the end of the list of free ones.
 const NONE: u32 = u32::MAX;
 
-/// By how many slots a slab grows while an eighth of it is less.
+/// By how much a table grows while an eighth of it is less.
 const LEAST_GROWTH: usize = 16;
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! The tasks and the queue of those whose turn will come. No code of a user runs in here.
 
-use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 
+use crate::prefetch::prefetch;
+use crate::queue::Queue;
 use crate::task::{Away, Body, Failed};
 use crate::waker::TaskWaker;
 use crate::{Payload, Slab, TaskId, TaskState};
@@ -15,7 +16,7 @@ use crate::{Payload, Slab, TaskId, TaskState};
 /// are swept out.
 pub(crate) struct Table<Y, T> {
     tasks: Slab<Slot<Y, T>>,
-    queue: VecDeque<TaskId>,
+    queue: Queue,
     /// How many entries of the queue are of tasks that are not queued.
     stale: usize,
 }
@@ -66,7 +67,7 @@ impl<Y, T> Table<Y, T> {
     pub(crate) const fn new() -> Table<Y, T> {
         Table {
             tasks: Slab::new(),
-            queue: VecDeque::new(),
+            queue: Queue::new(),
             stale: 0,
         }
     }
@@ -89,8 +90,11 @@ impl<Y, T> Table<Y, T> {
     /// Takes out the task whose turn it is.
     #[inline]
     pub(crate) fn next(&mut self) -> Option<Turn<Y, T>> {
+        if self.queue.left() >= PREFETCH_FROM {
+            self.look_ahead();
+        }
         loop {
-            let id = self.queue.pop_front()?;
+            let id = self.queue.pop()?;
             if let Some((slot, state)) = self.tasks.entry(id.0)
                 && matches!(*state, QUEUED | FAILED)
             {
@@ -251,9 +255,23 @@ impl<Y, T> Table<Y, T> {
         self.queue.len() - self.stale
     }
 
+    /// Asks for the slots and bodies whose turn comes soon. Among very many tasks each step would
+    /// otherwise wait for memory, first for the slot and then for the body.
+    #[inline(never)]
+    fn look_ahead(&self) {
+        if let Some(id) = self.queue.ahead(SLOT_AHEAD) {
+            prefetch(self.tasks.place(id.0));
+        }
+        if let Some(id) = self.queue.ahead(BODY_AHEAD)
+            && let Some(slot) = self.tasks.get(id.0)
+        {
+            prefetch(&raw const *slot.body);
+        }
+    }
+
     #[inline]
     fn push(&mut self, id: TaskId) {
-        self.queue.push_back(id);
+        self.queue.push(id);
     }
 
     /// Sweeps stale entries out of the queue once they outnumber the others, so that spawning and
@@ -269,6 +287,15 @@ impl<Y, T> Table<Y, T> {
         }
     }
 }
+
+/// With how many queued tasks it pays to look ahead: about what no longer fits the second cache.
+const PREFETCH_FROM: usize = 16_384;
+
+/// How many turns before its own a task's body is asked for: about as long as memory takes.
+const BODY_AHEAD: usize = 8;
+
+/// How many turns before its own a task's slot is asked for; it must be there to find the body.
+const SLOT_AHEAD: usize = 2 * BODY_AHEAD;
 
 /// A body that stands for one elsewhere; no allocation.
 fn away<Y, T>() -> Body<Y, T> {

@@ -137,6 +137,16 @@ impl<Y, T> Task<Y, T> for Failed {
 }
 
 impl TaskId {
+    #[inline]
+    pub(crate) fn to_bits(self) -> u64 {
+        self.0.to_bits()
+    }
+
+    #[inline]
+    pub(crate) fn from_bits(bits: u64) -> Option<TaskId> {
+        SlabId::from_bits(bits).map(TaskId)
+    }
+
     /// The number of the task, small, and used again once the task has ended: an index for side tables.
     pub const fn index(self) -> usize {
         self.0.index()

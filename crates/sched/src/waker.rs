@@ -1,15 +1,17 @@
-//! Wakers: one on the stack for the length of a step, and one in an `Arc` once somebody clones it.
+//! Wakers: one that is lent for the length of a step, and one in an `Arc` once somebody clones it.
 //!
-//! Most steps clone no waker, so a step passes one whose data is a [`Frame`] on its stack: no
-//! allocation, no counting. The first clone makes the task's [`TaskWaker`]; it is kept with the task,
-//! and later steps pass that one, so that `will_wake` holds between a clone and the waker passed.
+//! Most steps clone no waker, so a step lends one whose data is the scheduler's own [`Frame`], where
+//! it has noted whose step it is: no allocation, no counting. The first clone makes the task's
+//! [`TaskWaker`]; it is kept with the task, and later steps lend that one, so that `will_wake` holds
+//! between a clone and the waker lent. A frame's waker cannot be kept beyond its step, because there
+//! is only a reference to it, as long as the resume.
 //!
 //! `&Waker` is `Sync`: a thread scoped inside a step may clone or wake it. Hence a frame holds
 //! nothing but what is immutable or atomic, and each wake looks where it is before it touches a
 //! scheduler (see `registry`).
 //!
 //! The tables are statics of our own, because the one behind [`std::task::Wake`] may exist several
-//! times in one program, and then neither `will_wake` nor [`Lent::is`] could rely on its address.
+//! times in one program, and then neither `will_wake` nor [`Lent::own`] could rely on its address.
 
 #![allow(unsafe_code)]
 
@@ -17,7 +19,9 @@ use std::cell::Cell;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{RawWaker, RawWakerVTable, Waker};
 use std::thread;
 
@@ -68,80 +72,128 @@ impl TaskWaker {
     }
 }
 
-/// The waker that a step has lent to its task, to be recognised.
+/// The waker that a step lends to its task, and whose step it is.
 pub(crate) struct Lent {
-    data: Cell<*const ()>,
-    /// Null between steps, which no waker's is.
-    table: Cell<*const RawWakerVTable>,
+    frame: Frame,
+    /// The data of the waker lent, if that is a [`TaskWaker`]; null otherwise, and between steps.
+    kept: Cell<*const ()>,
 }
 
 /// What a lent waker points to until it is first cloned.
-struct Frame<'a> {
-    id: TaskId,
-    home: &'a Arc<Home>,
-    made: OnceLock<Arc<TaskWaker>>,
+struct Frame {
+    /// The id of the task being stepped, or 0: written by the owner, between the steps' user code. It
+    /// is atomic because other threads may read it during a step.
+    running: AtomicU64,
+    home: Arc<Home>,
+    /// Whether the end of the step has something to settle: set by the first clone, and from the
+    /// start where a [`TaskWaker`] was lent; reset at the end.
+    unsettled: AtomicBool,
+    /// Made by the first clone; taken at the end of the step.
+    made: Mutex<Option<Arc<TaskWaker>>>,
 }
 
 impl Lent {
-    pub(crate) const fn new() -> Lent {
+    pub(crate) fn new(home: Arc<Home>) -> Lent {
+        let frame = Frame {
+            running: AtomicU64::new(0),
+            home,
+            unsettled: AtomicBool::new(false),
+            made: Mutex::new(None),
+        };
         Lent {
-            data: Cell::new(ptr::null()),
-            table: Cell::new(ptr::null()),
+            frame,
+            kept: Cell::new(ptr::null()),
         }
     }
 
-    /// Calls `step` with the task's waker, and catches its panic. `kept` is the task's waker, if there
-    /// is one already; the second result is one if `step` cloned the waker for the first time.
+    /// The task being stepped.
+    #[inline]
+    pub(crate) fn running(&self) -> Option<TaskId> {
+        TaskId::from_bits(self.frame.running.load(Relaxed))
+    }
+
+    #[inline]
+    pub(crate) fn set_running(&self, id: Option<TaskId>) {
+        self.frame
+            .running
+            .store(id.map_or(0, TaskId::to_bits), Relaxed);
+    }
+
+    /// Calls `step` with the running task's waker, and catches its panic. `kept` is the task's waker,
+    /// if there is one already, and afterwards also if `step` cloned the waker for the first time.
     #[inline(always)]
     pub(crate) fn during<R>(
         &self,
-        id: TaskId,
-        home: &Arc<Home>,
-        kept: Option<&Arc<TaskWaker>>,
+        kept: &mut Option<Arc<TaskWaker>>,
         step: impl FnOnce(&Waker) -> R,
-    ) -> (thread::Result<R>, Option<Arc<TaskWaker>>) {
-        let frame = ManuallyDrop::new(Frame {
-            id,
-            home,
-            made: OnceLock::new(),
-        });
-        let (data, table): (*const (), &'static RawWakerVTable) = match kept {
-            Some(task) => (Arc::as_ptr(task).cast(), &TASK),
-            None => ((&raw const *frame).cast(), &FRAME),
+    ) -> thread::Result<R> {
+        let (data, table) = match kept {
+            None => ((&raw const self.frame).cast(), &FRAME),
+            Some(task) => (self.keep(task), &TASK),
         };
-        self.data.set(data);
-        self.table.set(table);
         // SAFETY: the data is what the table expects: a frame, or an `Arc`'s pointer. Both outlive the
         // waker, which this function only lends, and which holds no count that its drop could give back.
         let waker = ManuallyDrop::new(unsafe { Waker::new(data, table) });
         let result = catch_unwind(AssertUnwindSafe(|| step(&waker)));
-        self.table.set(ptr::null());
-        // The look first: to move the frame out costs as much as the rest of the step.
-        if frame.made.get().is_none() {
-            return (result, None);
+        if self.frame.unsettled.load(Acquire) {
+            self.settle(kept);
         }
-        (result, ManuallyDrop::into_inner(frame).made.into_inner())
+        result
     }
 
-    /// Whether `waker` is the one lent at this moment: the same data and the same table.
+    /// The running task, if `waker` is the one lent to it: the same data and the same table.
     #[inline]
-    pub(crate) fn is(&self, waker: &Waker) -> bool {
-        waker.data() == self.data.get() && ptr::eq(waker.vtable(), self.table.get())
+    pub(crate) fn own(&self, waker: &Waker) -> Option<TaskId> {
+        let framed = ptr::eq(waker.data(), (&raw const self.frame).cast());
+        if framed && ptr::eq(waker.vtable(), &FRAME) || self.own_kept(waker) {
+            self.running()
+        } else {
+            None
+        }
     }
 
-    /// A clone of the waker lent at this moment.
-    pub(crate) fn to_waker(&self) -> Option<Waker> {
-        // SAFETY: a table is set only while `during` runs, together with its data, both of which are
-        // good until it resets the table; the waker made here gives back no count.
-        let waker =
-            unsafe { ManuallyDrop::new(Waker::new(self.data.get(), self.table.get().as_ref()?)) };
-        Some(Waker::clone(&waker))
+    /// A clone of the waker lent at this moment; only for during a step.
+    pub(crate) fn to_waker(&self) -> Waker {
+        if self.kept.get().is_null() {
+            return self.frame.task().into_waker();
+        }
+        // SAFETY: the pointer was lent by `during` and is reset before that ends; until then there is
+        // an `Arc` behind it. The waker made here gives back no count.
+        let waker = ManuallyDrop::new(unsafe { Waker::new(self.kept.get(), &TASK) });
+        Waker::clone(&waker)
+    }
+
+    fn own_kept(&self, waker: &Waker) -> bool {
+        waker.data() == self.kept.get() && ptr::eq(waker.vtable(), &TASK)
+    }
+
+    fn keep(&self, task: &Arc<TaskWaker>) -> *const () {
+        let data = Arc::as_ptr(task).cast();
+        self.kept.set(data);
+        self.frame.unsettled.store(true, Relaxed);
+        data
+    }
+
+    #[cold]
+    fn settle(&self, kept: &mut Option<Arc<TaskWaker>>) {
+        self.kept.set(ptr::null());
+        self.frame.unsettled.store(false, Relaxed);
+        if kept.is_none() {
+            *kept = self.frame.made().take();
+        }
     }
 }
 
-impl Frame<'_> {
-    fn task(&self) -> &Arc<TaskWaker> {
-        self.made.get_or_init(|| TaskWaker::new(self.id, self.home))
+impl Frame {
+    fn task(&self) -> Arc<TaskWaker> {
+        let id = TaskId::from_bits(self.running.load(Relaxed)).expect("a frame is lent by a step");
+        let mut made = self.made();
+        self.unsettled.store(true, Release);
+        Arc::clone(made.get_or_insert_with(|| TaskWaker::new(id, &self.home)))
+    }
+
+    fn made(&self) -> MutexGuard<'_, Option<Arc<TaskWaker>>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -190,9 +242,8 @@ unsafe fn task_drop(data: *const ()) {
 ///
 /// `data` points to a living [`Frame`].
 unsafe fn frame_clone(data: *const ()) -> RawWaker {
-    // SAFETY: as the caller promises. Frames are shared between threads by reference only, and all
-    // their fields are `Sync`.
-    let task = Arc::clone(unsafe { &*data.cast::<Frame<'_>>() }.task());
+    // SAFETY: as the caller promises. Other threads get at frames too, but all their fields are `Sync`.
+    let task = unsafe { &*data.cast::<Frame>() }.task();
     RawWaker::new(Arc::into_raw(task).cast(), &TASK)
 }
 
@@ -201,12 +252,15 @@ unsafe fn frame_clone(data: *const ()) -> RawWaker {
 /// `data` points to a living [`Frame`].
 unsafe fn frame_wake(data: *const ()) {
     // SAFETY: as for `frame_clone`.
-    let frame = unsafe { &*data.cast::<Frame<'_>>() };
-    match registry::find(frame.home.number) {
-        Some(scheduler) => {
-            scheduler.wake(frame.id);
+    let frame = unsafe { &*data.cast::<Frame>() };
+    match (
+        registry::find(frame.home.number),
+        TaskId::from_bits(frame.running.load(Relaxed)),
+    ) {
+        (Some(scheduler), Some(id)) => {
+            scheduler.wake(id);
         }
-        None => frame.task().wake(),
+        _ => frame.task().wake(),
     }
 }
 
@@ -218,6 +272,6 @@ mod tests {
     fn what_wakers_share_may_cross_threads() {
         fn crosses<T: Send + Sync>() {}
         crosses::<TaskWaker>();
-        crosses::<Frame<'_>>();
+        crosses::<Frame>();
     }
 }
