@@ -255,17 +255,29 @@ impl<Y, T> Table<Y, T> {
         self.queue.len() - self.stale
     }
 
-    /// Asks for the slots and bodies whose turn comes soon. Among very many tasks each step would
-    /// otherwise wait for memory, first for the slot and then for the body.
-    #[inline(never)]
+    /// Asks for the slot and the body whose turns come soon. Among very many tasks each step would
+    /// otherwise wait for memory, first for the slot and then for the body. Where slot follows slot,
+    /// the processor sees for itself what comes next.
+    #[inline]
     fn look_ahead(&self) {
+        let (Some(id), Some(next)) = (
+            self.queue.ahead(BODY_AHEAD),
+            self.queue.ahead(BODY_AHEAD + 1),
+        ) else {
+            return;
+        };
+        if id.index() + 1 != next.index() {
+            self.fetch(id);
+        }
+    }
+
+    #[inline(never)]
+    fn fetch(&self, id: TaskId) {
+        if let Some(slot) = self.tasks.get(id.0) {
+            prefetch(&raw const *slot.body);
+        }
         if let Some(id) = self.queue.ahead(SLOT_AHEAD) {
             prefetch(self.tasks.place(id.0));
-        }
-        if let Some(id) = self.queue.ahead(BODY_AHEAD)
-            && let Some(slot) = self.tasks.get(id.0)
-        {
-            prefetch(&raw const *slot.body);
         }
     }
 
