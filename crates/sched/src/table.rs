@@ -258,21 +258,16 @@ impl<Y, T> Table<Y, T> {
     /// Asks for the slot and the body whose turns come soon. Among very many tasks each step would
     /// otherwise wait for memory, first for the slot and then for the body. Where slot follows slot,
     /// the processor sees for itself what comes next.
-    #[inline]
+    #[inline(never)]
     fn look_ahead(&self) {
-        let (Some(id), Some(next)) = (
+        let soon = (
             self.queue.ahead(BODY_AHEAD),
             self.queue.ahead(BODY_AHEAD + 1),
-        ) else {
+        );
+        let (Some(id), Some(next)) = soon else { return };
+        if id.index() + 1 == next.index() {
             return;
-        };
-        if id.index() + 1 != next.index() {
-            self.fetch(id);
         }
-    }
-
-    #[inline(never)]
-    fn fetch(&self, id: TaskId) {
         if let Some(slot) = self.tasks.get(id.0) {
             prefetch(&raw const *slot.body);
         }
