@@ -11,9 +11,9 @@ use generator::{Resumable, Step};
 use sched::{Outcome, Scheduler, TaskId};
 
 /// A body whose every resume calls a closure.
-pub struct Act<F>(F);
+pub(crate) struct Act<F>(F);
 
-pub fn act<Y, T, F: FnMut(&Waker) -> Step<Y, T> + Unpin>(resume: F) -> Act<F> {
+pub(crate) fn act<Y, T, F: FnMut(&Waker) -> Step<Y, T> + Unpin>(resume: F) -> Act<F> {
     Act(resume)
 }
 
@@ -27,7 +27,7 @@ impl<Y, T, F: FnMut(&Waker) -> Step<Y, T> + Unpin> Resumable<&Waker> for Act<F> 
 }
 
 /// A body that yields a number of times.
-pub fn yields(mut times: u32) -> impl for<'w> Resumable<&'w Waker, Yield = (), Return = ()> {
+pub(crate) fn yields(mut times: u32) -> impl for<'w> Resumable<&'w Waker, Yield = (), Return = ()> {
     act(move |_| {
         if times == 0 {
             return Step::Complete(());
@@ -38,7 +38,9 @@ pub fn yields(mut times: u32) -> impl for<'w> Resumable<&'w Waker, Yield = (), R
 }
 
 /// A body that owns something and never ends.
-pub fn holding<V: Unpin>(value: V) -> impl for<'w> Resumable<&'w Waker, Yield = (), Return = ()> {
+pub(crate) fn holding<V: Unpin>(
+    value: V,
+) -> impl for<'w> Resumable<&'w Waker, Yield = (), Return = ()> {
     act(move |_| {
         let _ = &value;
         Step::Yielded(())
@@ -46,7 +48,7 @@ pub fn holding<V: Unpin>(value: V) -> impl for<'w> Resumable<&'w Waker, Yield = 
 }
 
 /// Calls a closure when it is dropped.
-pub struct OnDrop<F: FnMut()>(pub F);
+pub(crate) struct OnDrop<F: FnMut()>(pub(crate) F);
 
 impl<F: FnMut()> Drop for OnDrop<F> {
     fn drop(&mut self) {
@@ -55,17 +57,17 @@ impl<F: FnMut()> Drop for OnDrop<F> {
 }
 
 /// A panic without a message on stderr.
-pub fn quiet_panic<R>(payload: &'static str) -> R {
+pub(crate) fn quiet_panic<R>(payload: &'static str) -> R {
     std::panic::resume_unwind(Box::new(payload))
 }
 
 /// What a panic of [`quiet_panic`] said.
-pub fn said(payload: &sched::Payload) -> &'static str {
+pub(crate) fn said(payload: &sched::Payload) -> &'static str {
     payload.downcast_ref::<&str>().copied().unwrap_or("?")
 }
 
 /// Steps until nothing is queued; what the steps brought, in short.
-pub fn run(scheduler: &Scheduler<(), ()>) -> Vec<(TaskId, &'static str)> {
+pub(crate) fn run(scheduler: &Scheduler<(), ()>) -> Vec<(TaskId, &'static str)> {
     let mut seen = Vec::new();
     while let Ok((id, outcome)) = scheduler.step() {
         seen.push((id, short(&outcome)));
@@ -73,7 +75,7 @@ pub fn run(scheduler: &Scheduler<(), ()>) -> Vec<(TaskId, &'static str)> {
     seen
 }
 
-pub fn short<Y, T>(outcome: &Outcome<Y, T>) -> &'static str {
+pub(crate) fn short<Y, T>(outcome: &Outcome<Y, T>) -> &'static str {
     match outcome {
         Outcome::Yielded(_) => "yielded",
         Outcome::Complete(_) => "complete",
@@ -84,6 +86,6 @@ pub fn short<Y, T>(outcome: &Outcome<Y, T>) -> &'static str {
 }
 
 /// Something shared to write to from bodies and destructors.
-pub fn log<V>() -> Rc<RefCell<Vec<V>>> {
+pub(crate) fn log<V>() -> Rc<RefCell<Vec<V>>> {
     Rc::new(RefCell::new(Vec::new()))
 }
