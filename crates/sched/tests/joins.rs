@@ -53,7 +53,8 @@ fn a_task_joins_another_without_cloning_a_waker() {
     let got = log();
     let seen = Rc::clone(&got);
     let joiner = scheduler.spawn(future(async move {
-        seen.borrow_mut().push(handle.await.unwrap())
+        let value = handle.await.unwrap();
+        seen.borrow_mut().push(value);
     }));
     scheduler.step().unwrap();
     scheduler.step().unwrap();
@@ -188,7 +189,7 @@ fn a_waker_that_panics_spoils_neither_result_nor_scheduler() {
     struct Bad;
     impl Wake for Bad {
         fn wake(self: Arc<Bad>) {
-            quiet_panic("waker")
+            quiet_panic::<()>("waker");
         }
     }
     let scheduler = Scheduler::<(), ()>::new();

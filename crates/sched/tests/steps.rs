@@ -80,7 +80,8 @@ fn a_task_woken_during_its_step_is_queued_once() {
         if std::mem::take(&mut first) {
             waker.wake_by_ref();
             inner.wake(id);
-            waker.clone().wake();
+            let clone = waker.clone();
+            clone.wake();
         }
         Step::Yielded(())
     }));

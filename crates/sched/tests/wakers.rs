@@ -114,7 +114,8 @@ fn a_scoped_thread_clones_and_wakes_during_a_step() {
                 scope.spawn(|| {
                     waker.wake_by_ref();
                     kept.lock().unwrap().push(waker.clone());
-                    waker.clone().wake();
+                    let clone = waker.clone();
+                    clone.wake();
                 });
             }
             kept.lock().unwrap().push(waker.clone());
@@ -227,9 +228,10 @@ fn a_destructor_wakes_while_its_scheduler_is_dropped() {
 
 #[test]
 fn a_scheduler_lives_until_its_thread_is_torn_down() {
+    type Late = Box<dyn FnMut()>;
     thread_local! {
         static LATE: RefCell<Option<(Scheduler<(), ()>, Waker)>> = const { RefCell::new(None) };
-        static LAST: RefCell<Option<OnDrop<Box<dyn FnMut()>>>> = const { RefCell::new(None) };
+        static LAST: RefCell<Option<OnDrop<Late>>> = const { RefCell::new(None) };
     }
     let out = thread::spawn(|| {
         // Registered first, so destroyed last: by then there is no list of schedulers any more.
@@ -336,7 +338,10 @@ fn a_spawn_beyond_the_limit_or_after_the_end_comes_back() {
 #[test]
 fn a_closure_that_panics_makes_a_task_that_panicked() {
     let scheduler = Scheduler::<(), ()>::new();
-    let make = || -> util::Act<fn(&Waker) -> Step<(), ()>> { quiet_panic("closure") };
+    let make = || {
+        quiet_panic::<()>("closure");
+        yields(0)
+    };
     assert!(scheduler.handle().spawn(make).is_ok());
     assert_eq!(scheduler.drain(), 1);
     assert_eq!(run(&scheduler)[0].1, "closure");
