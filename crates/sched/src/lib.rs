@@ -50,7 +50,7 @@
 //! - **User code runs under no lock or borrow**, so that bodies, destructors and wakers may call every
 //!   method. Each body is dropped once, on the scheduler's thread.
 //! - **Cost.** A step takes constant time and allocates nothing. A task takes at most 56 bytes beside
-//!   its body, and about 64 more once its waker is cloned. A wake on the scheduler's own thread uses
+//!   its body, and 40 more once its waker is cloned. A wake on the scheduler's own thread uses
 //!   no atomic read-modify-write operation. Other threads have at most one wake a task under way, and
 //!   [`SPAWN_LIMIT`] spawns.
 //!

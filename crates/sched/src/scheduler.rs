@@ -130,7 +130,7 @@ impl<Y: 'static, T: 'static> Scheduler<Y, T> {
         self.shared.gate.set_limit(tasks);
     }
 
-    /// Takes in a task and queues it. Costs one allocation, of the body, and 32 to 52 bytes beside it.
+    /// Takes in a task and queues it. Costs one allocation, of the body, and at most 56 bytes beside it.
     ///
     /// The body is resumed with the task's waker. It is a [`Resumable`] of every `&Waker`; a future is
     /// one by [`generator::FromFuture`].
