@@ -51,9 +51,15 @@ impl Queue {
         self.lap.len() - self.done
     }
 
-    /// Whose turn comes in this lap after `turns` others.
-    pub(crate) fn ahead(&self, turns: usize) -> Option<TaskId> {
-        self.lap.get(self.done + turns).copied()
+    /// How many turns of this lap are over.
+    #[inline]
+    pub(crate) const fn done(&self) -> usize {
+        self.done
+    }
+
+    /// Whose turns come in this lap after the next `turns`.
+    pub(crate) fn ahead(&self, turns: usize) -> &[TaskId] {
+        self.lap.get(self.done + turns..).unwrap_or(&[])
     }
 
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(TaskId) -> bool) {

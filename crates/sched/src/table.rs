@@ -90,7 +90,7 @@ impl<Y, T> Table<Y, T> {
     /// Takes out the task whose turn it is.
     #[inline]
     pub(crate) fn next(&mut self) -> Option<Turn<Y, T>> {
-        if self.queue.left() >= PREFETCH_FROM {
+        if self.queue.done().is_multiple_of(BATCH) && self.queue.left() >= PREFETCH_FROM {
             self.look_ahead();
         }
         loop {
@@ -255,24 +255,22 @@ impl<Y, T> Table<Y, T> {
         self.queue.len() - self.stale
     }
 
-    /// Asks for the slot and the body whose turns come soon. Among very many tasks each step would
+    /// Asks for the slots and the bodies whose turns come soon. Among very many tasks each step would
     /// otherwise wait for memory, first for the slot and then for the body. Where slot follows slot,
     /// the processor sees for itself what comes next.
     #[inline(never)]
     fn look_ahead(&self) {
-        let soon = (
-            self.queue.ahead(BODY_AHEAD),
-            self.queue.ahead(BODY_AHEAD + 1),
-        );
-        let (Some(id), Some(next)) = soon else { return };
-        if id.index() + 1 == next.index() {
+        let soon = self.queue.ahead(BATCH);
+        let (Some(bodies), Some(slots)) = (soon.get(..=BATCH), soon.get(BATCH..2 * BATCH)) else {
             return;
-        }
-        if let Some(slot) = self.tasks.get(id.0) {
-            prefetch(&raw const *slot.body);
-        }
-        if let Some(id) = self.queue.ahead(SLOT_AHEAD) {
-            prefetch(self.tasks.place(id.0));
+        };
+        for (pair, later) in bodies.windows(2).zip(slots) {
+            if pair[0].index() + 1 != pair[1].index() {
+                prefetch(self.tasks.place(later.0));
+                if let Some(slot) = self.tasks.get(pair[0].0) {
+                    prefetch(&raw const *slot.body);
+                }
+            }
         }
     }
 
@@ -298,11 +296,9 @@ impl<Y, T> Table<Y, T> {
 /// With how many queued tasks it pays to look ahead: about what no longer fits the second cache.
 const PREFETCH_FROM: usize = 16_384;
 
-/// How many turns before its own a task's body is asked for: about as long as memory takes.
-const BODY_AHEAD: usize = 8;
-
-/// How many turns before its own a task's slot is asked for; it must be there to find the body.
-const SLOT_AHEAD: usize = 2 * BODY_AHEAD;
+/// For how many tasks at a time to look ahead. The memory of a body is asked for one batch before its
+/// turn, which is about as long as memory takes, and that of its slot two batches before.
+const BATCH: usize = 8;
 
 /// A body that stands for one elsewhere; no allocation.
 fn away<Y, T>() -> Body<Y, T> {
