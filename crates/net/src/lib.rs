@@ -72,10 +72,7 @@ impl EventLoop {
 
 async fn server(event_loop: Rc<EventLoop>, listener: Rc<Socket>) -> io::Result<()> {
     let key =
-        event_loop
-            .selector
-            .borrow_mut()
-            .register(Rc::clone(&listener), Interest::READ, ())?;
+        event_loop.selector.borrow_mut().register(Rc::clone(&listener), Interest::READ, ())?;
     loop {
         event_loop.readable(key).await;
         let (socket, address) = listener.accept()?;
@@ -87,10 +84,7 @@ async fn server(event_loop: Rc<EventLoop>, listener: Rc<Socket>) -> io::Result<(
 }
 
 async fn client(event_loop: Rc<EventLoop>, socket: Rc<Socket>) -> io::Result<()> {
-    let key = event_loop
-        .selector
-        .borrow_mut()
-        .register(Rc::clone(&socket), Interest::READ, ())?;
+    let key = event_loop.selector.borrow_mut().register(Rc::clone(&socket), Interest::READ, ())?;
     let mut request = [0; 4096];
     loop {
         event_loop.readable(key).await;

@@ -30,10 +30,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (tasks, yields) = (tasks.parse()?, yields.parse()?);
     match mode.as_str() {
         "sched" => println!("sched {:.1} ns a step", sched(tasks, yields, false)),
-        "shuffled" => println!(
-            "sched, shuffled, {:.1} ns a step",
-            sched(tasks, yields, true)
-        ),
+        "shuffled" => println!("sched, shuffled, {:.1} ns a step", sched(tasks, yields, true)),
         "peer" => println!("FuturesUnordered {:.1} ns a poll", peer(tasks, yields)),
         "both" => both(tasks, yields),
         other => return Err(format!("{other}: not a mode").into()),
@@ -81,9 +78,7 @@ impl Wake for Unpark {
 
 fn sched(tasks: usize, yields: u32, shuffled: bool) -> f64 {
     let scheduler = Scheduler::new();
-    let mut ids: Vec<_> = (0..tasks)
-        .map(|_| scheduler.spawn(Yields(yields + 1)))
-        .collect();
+    let mut ids: Vec<_> = (0..tasks).map(|_| scheduler.spawn(Yields(yields + 1))).collect();
     for _ in 0..tasks {
         assert!(scheduler.step().is_ok());
     }
@@ -124,10 +119,7 @@ fn both(tasks: usize, yields: u32) {
     let mut ratios: Vec<f64> = (0..5)
         .map(|_| {
             let (ours, theirs) = (sched(tasks, yields, false), peer(tasks, yields));
-            println!(
-                "sched {ours:.1} ns, FuturesUnordered {theirs:.1} ns: {:.2}",
-                theirs / ours
-            );
+            println!("sched {ours:.1} ns, FuturesUnordered {theirs:.1} ns: {:.2}", theirs / ours);
             theirs / ours
         })
         .collect();

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
@@ -55,6 +56,8 @@ pub enum SpawnError<F> {
 /// closure is either taken over before the scheduler goes or given back, never stranded.
 pub(crate) struct Gate<Y, T> {
     home: Arc<Home>,
+    /// How many handles there are.
+    handles: AtomicUsize,
     /// No user's code runs while it is locked.
     waiting: Mutex<Waiting<Y, T>>,
 }
@@ -74,6 +77,7 @@ pub const SPAWN_LIMIT: usize = 1024;
 
 impl<Y: 'static, T: 'static> Handle<Y, T> {
     pub(crate) fn new(gate: Arc<Gate<Y, T>>) -> Handle<Y, T> {
+        gate.handles.fetch_add(1, Ordering::Relaxed);
         Handle { gate }
     }
 
@@ -90,8 +94,22 @@ impl<Y: 'static, T: 'static> Handle<Y, T> {
         F: FnOnce() -> B + Send + 'static,
         B: for<'w> Resumable<&'w Waker, Yield = Y, Return = T> + 'static,
     {
-        self.gate
-            .send(make, |make| Box::new(|| Box::pin(Plain { body: make() })))
+        self.gate.send(make, |make| Box::new(|| Box::pin(Plain { body: make() })))
+    }
+
+    /// Sends `seed` and a closure that makes a task's body of it on the scheduler's thread; a
+    /// refusal gives the seed back.
+    ///
+    /// # Errors
+    ///
+    /// As for [`spawn`](Handle::spawn).
+    pub fn spawn_with<S, F, B>(&self, seed: S, make: F) -> Result<(), SpawnError<S>>
+    where
+        S: Send + 'static,
+        F: FnOnce(S) -> B + Send + 'static,
+        B: for<'w> Resumable<&'w Waker, Yield = Y, Return = T> + 'static,
+    {
+        self.gate.send(seed, |seed| Box::new(|| Box::pin(Plain { body: make(seed) })))
     }
 
     /// Sends a closure that makes a [`Task`] on the scheduler's thread.
@@ -120,15 +138,8 @@ impl<Y: 'static, T: 'static> Handle<Y, T> {
 
 impl<Y, T> Gate<Y, T> {
     pub(crate) fn new(home: Arc<Home>) -> Gate<Y, T> {
-        let waiting = Waiting {
-            makes: VecDeque::new(),
-            limit: SPAWN_LIMIT,
-            closed: false,
-        };
-        Gate {
-            home,
-            waiting: Mutex::new(waiting),
-        }
+        let waiting = Waiting { makes: VecDeque::new(), limit: SPAWN_LIMIT, closed: false };
+        Gate { home, handles: AtomicUsize::new(0), waiting: Mutex::new(waiting) }
     }
 
     pub(crate) fn set_limit(&self, tasks: usize) {
@@ -144,6 +155,11 @@ impl<Y, T> Gate<Y, T> {
     pub(crate) fn close(&self) -> VecDeque<Make<Y, T>> {
         self.lock().closed = true;
         self.take()
+    }
+
+    /// Whether there are handles that could still send.
+    pub(crate) fn is_held(&self) -> bool {
+        self.handles.load(Ordering::Acquire) > 0
     }
 
     fn send<F>(&self, make: F, wrap: impl FnOnce(F) -> Make<Y, T>) -> Result<(), SpawnError<F>> {
@@ -167,17 +183,23 @@ impl<Y, T> Gate<Y, T> {
 
 impl<Y, T> Clone for Handle<Y, T> {
     fn clone(&self) -> Handle<Y, T> {
-        Handle {
-            gate: Arc::clone(&self.gate),
+        self.gate.handles.fetch_add(1, Ordering::Relaxed);
+        Handle { gate: Arc::clone(&self.gate) }
+    }
+}
+
+impl<Y, T> Drop for Handle<Y, T> {
+    /// The owner may sleep because there was a handle: with the last one it has to look again.
+    fn drop(&mut self) {
+        if self.gate.handles.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.gate.home.inbox.unpark();
         }
     }
 }
 
 impl<Y, T> fmt::Debug for Handle<Y, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle")
-            .field("closed", &self.gate.home.inbox.is_closed())
-            .finish()
+        f.debug_struct("Handle").field("closed", &self.gate.home.inbox.is_closed()).finish()
     }
 }
 

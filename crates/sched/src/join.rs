@@ -90,13 +90,7 @@ pub(crate) fn pair<B, O>(body: B, scheduler: Weak<dyn Local>) -> (Joined<B, O>, 
         result: Cell::new(Stage::Pending),
         waiter: Cell::new(Waiter::Nobody),
     });
-    (
-        Joined {
-            body,
-            end: End(Rc::clone(&cell)),
-        },
-        cell,
-    )
+    (Joined { body, end: End(Rc::clone(&cell)) }, cell)
 }
 
 impl<O> JoinHandle<O> {
@@ -167,10 +161,7 @@ impl<O> JoinCell<O> {
     }
 
     fn note(&self, waker: &Waker) {
-        let own = self
-            .scheduler
-            .upgrade()
-            .and_then(|scheduler| scheduler.own(waker));
+        let own = self.scheduler.upgrade().and_then(|scheduler| scheduler.own(waker));
         let waiter = match (own, self.waiter.replace(Waiter::Nobody)) {
             (Some(id), _) => Waiter::Task(id),
             (None, Waiter::Foreign(known)) if known.will_wake(waker) => Waiter::Foreign(known),
@@ -214,8 +205,12 @@ where
         }
     }
 
-    /// The payload goes to the handle, unless the panic came after the result, from a waker.
+    /// The payload goes to the handle, unless there is none any more, or the panic came after the
+    /// result, from a waker.
     fn panicked(self: Pin<&mut Self>, payload: Payload) -> Option<Payload> {
+        if Rc::strong_count(&self.end.0) == 1 {
+            return Some(payload);
+        }
         match self.end.0.finish(Err(JoinError::Panicked(payload))) {
             Err(Err(JoinError::Panicked(payload))) => Some(payload),
             _ => None,
@@ -269,10 +264,9 @@ impl fmt::Debug for JoinError {
         match self {
             JoinError::Cancelled => f.write_str("Cancelled"),
             JoinError::Taken => f.write_str("Taken"),
-            JoinError::Panicked(_) => f
-                .debug_tuple("Panicked")
-                .field(&self.message().unwrap_or(".."))
-                .finish(),
+            JoinError::Panicked(_) => {
+                f.debug_tuple("Panicked").field(&self.message().unwrap_or("..")).finish()
+            }
         }
     }
 }

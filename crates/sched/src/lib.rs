@@ -73,6 +73,7 @@ mod scheduler;
 mod slab;
 mod table;
 mod task;
+mod turn;
 mod waker;
 
 pub use handle::{Handle, SPAWN_LIMIT, SpawnError};

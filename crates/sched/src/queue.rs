@@ -12,15 +12,15 @@ pub(crate) struct Queue {
     /// How many of the lap have had their turn.
     done: usize,
     next_lap: Vec<TaskId>,
+    is_long: bool,
 }
+
+/// Turns that make a lap long: about as many tasks as no longer fit the second cache.
+const LONG: usize = 16_384;
 
 impl Queue {
     pub(crate) const fn new() -> Queue {
-        Queue {
-            lap: Vec::new(),
-            done: 0,
-            next_lap: Vec::new(),
-        }
+        Queue { lap: Vec::new(), done: 0, next_lap: Vec::new(), is_long: false }
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -33,33 +33,43 @@ impl Queue {
         self.next_lap.push(id);
     }
 
+    /// Whose turn it is, unless the lap is done: then [`pop`](Queue::pop) tells.
     #[inline]
-    pub(crate) fn pop(&mut self) -> Option<TaskId> {
-        if self.done == self.lap.len() {
-            self.lap.clear();
-            self.done = 0;
-            mem::swap(&mut self.lap, &mut self.next_lap);
-        }
-        let id = *self.lap.get(self.done)?;
+    pub(crate) fn peek(&self) -> Option<TaskId> {
+        self.lap.get(self.done).copied()
+    }
+
+    /// Ends the turn that [`peek`](Queue::peek) told of.
+    #[inline]
+    pub(crate) fn advance(&mut self) {
         self.done += 1;
-        Some(id)
     }
 
-    /// How many turns are left in this lap.
+    /// Takes out whose turn it is, and opens the next lap where this one is done.
+    pub(crate) fn pop(&mut self) -> Option<TaskId> {
+        if let Some(id) = self.peek() {
+            self.advance();
+            return Some(id);
+        }
+        if self.next_lap.is_empty() {
+            return None;
+        }
+        self.lap.clear();
+        mem::swap(&mut self.lap, &mut self.next_lap);
+        self.is_long = self.lap.len() >= LONG;
+        self.done = 1;
+        self.lap.first().copied()
+    }
+
+    /// Whether this lap has so many turns that their tasks cannot all be near the processor.
     #[inline]
-    pub(crate) const fn left(&self) -> usize {
-        self.lap.len() - self.done
+    pub(crate) const fn is_long(&self) -> bool {
+        self.is_long
     }
 
-    /// How many turns of this lap are over.
-    #[inline]
-    pub(crate) const fn done(&self) -> usize {
-        self.done
-    }
-
-    /// Whose turns come in this lap after the next `turns`.
-    pub(crate) fn ahead(&self, turns: usize) -> &[TaskId] {
-        self.lap.get(self.done + turns..).unwrap_or(&[])
+    /// Whose turn comes in this lap after `turns` others.
+    pub(crate) fn ahead(&self, turns: usize) -> Option<TaskId> {
+        self.lap.get(self.done + turns).copied()
     }
 
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(TaskId) -> bool) {
@@ -89,7 +99,7 @@ mod tests {
         assert_eq!(queue.pop(), Some(ids[2]));
         queue.push(ids[4]);
         queue.retain(|id| id != ids[3]);
-        assert_eq!((queue.len(), queue.left()), (1, 0));
+        assert_eq!(queue.len(), 1);
         assert_eq!(queue.pop(), Some(ids[4]));
         assert_eq!((queue.pop(), queue.len()), (None, 0));
     }

@@ -44,11 +44,7 @@ pub struct RoundRobin<G: Resumable> {
 impl<G: Resumable> RoundRobin<G> {
     /// Makes one without generators.
     pub const fn new() -> RoundRobin<G> {
-        RoundRobin {
-            turns: VecDeque::new(),
-            finished: VecDeque::new(),
-            pushed: 0,
-        }
+        RoundRobin { turns: VecDeque::new(), finished: VecDeque::new(), pushed: 0 }
     }
 
     /// Adds a generator, whose first turn comes after those of all others, and gives its number.

@@ -16,8 +16,9 @@ use crate::handle::{Gate, Make};
 use crate::inbox::Inbox;
 use crate::join;
 use crate::registry::{self, Local};
-use crate::table::{Found, Table, Turn};
-use crate::task::{Body, Plain};
+use crate::table::{Found, Table};
+use crate::task::Plain;
+use crate::turn::Turn;
 use crate::waker::{Home, Lent, TaskWaker};
 use crate::{Handle, JoinHandle, Outcome, Payload, Task, TaskId, TaskState};
 
@@ -110,10 +111,7 @@ impl<Y: 'static, T: 'static> Scheduler<Y, T> {
     /// before the owner goes to sleep. A panic in it goes to whoever sent.
     pub fn with_unpark(unpark: impl Fn() + Send + Sync + 'static) -> Scheduler<Y, T> {
         let number = registry::number();
-        let home = Arc::new(Home {
-            number,
-            inbox: Inbox::new(Box::new(unpark)),
-        });
+        let home = Arc::new(Home { number, inbox: Inbox::new(Box::new(unpark)) });
         let shared = Rc::new(Shared {
             table: RefCell::new(Table::new()),
             lent: Lent::new(Arc::clone(&home)),
@@ -171,7 +169,8 @@ impl<Y: 'static, T: 'static> Scheduler<Y, T> {
 
     /// Runs the task whose turn it is up to its next yield, and says what it asked for or how it ended.
     ///
-    /// First takes in what other threads have sent, if there is anything: see [`drain`](Scheduler::drain).
+    /// Where one lap of the queue ends and the next begins, it first takes in what other threads have
+    /// sent, if there is anything: see [`drain`](Scheduler::drain).
     ///
     /// # Errors
     ///
@@ -183,34 +182,29 @@ impl<Y: 'static, T: 'static> Scheduler<Y, T> {
         if shared.lent.running().is_some() {
             return Err(StepError::Nested);
         }
-        if shared.home.inbox.arrived() {
-            shared.take_in();
-        }
-        let Some(turn) = shared.table.borrow_mut().next() else {
+        let next = shared.table.borrow_mut().next();
+        let Some(turn) = next.or_else(|| shared.next_odd()) else {
             return Err(StepError::Idle);
         };
-        let Turn {
-            id,
-            mut body,
-            mut waker,
-        } = turn;
+        let id = turn.id;
         shared.lent.set_running(Some(id));
-        let result = shared
-            .lent
-            .during(&mut waker, |waker| body.as_mut().resume(waker));
-        let Ok(Step::Yielded(value)) = result else {
-            return Ok((id, shared.finish(id, body, result)));
+        // What the step brings goes around `catch_unwind` and not through it: packing it together
+        // with the panic that did not happen would cost every step a dozen instructions.
+        let mut step = None;
+        let caught = catch_unwind(AssertUnwindSafe(|| step = Some(turn.run(&shared.lent))));
+        let value = match (caught, step) {
+            (Ok(()), Some(Step::Yielded(value))) => value,
+            (caught, step) => return Ok((id, shared.finish(id, caught.map(|()| step)))),
         };
-        let parked = shared.table.borrow_mut().park(id, body, waker);
-        if let Err(body) = parked {
-            return Ok((id, shared.finish(id, body, Ok(Step::Yielded(value)))));
+        if shared.lent.is_unsettled() && shared.settle(id) {
+            return Ok((id, shared.finish(id, Ok(Some(Step::Yielded(value))))));
         }
         shared.lent.set_running(None);
         Ok((id, Outcome::Yielded(value)))
     }
 
-    /// Queues a parked task, or sees to it that the task being stepped is queued after its step.
-    /// A task that is queued already stays where it is.
+    /// Queues a task that is parked or being stepped, behind all that are ready at this moment. A task
+    /// that is queued already stays where it is.
     ///
     /// Says whether the task will have a step on account of this or an earlier wake: not when it has
     /// ended or is cancelled.
@@ -256,7 +250,7 @@ impl<Y: 'static, T: 'static> Scheduler<Y, T> {
     /// Takes in wakes and spawns that came from other threads, and says how many tasks that queued
     /// or found queued. Costs a load when nothing came.
     ///
-    /// Every [`step`](Scheduler::step) begins with this, so only an owner that wants to know whether
+    /// Every lap of the queue begins with this, so only an owner that wants to know whether
     /// it may sleep has to call it. What arrives meanwhile is left for the next call. Inside a step
     /// it does nothing and returns 0. The closures of spawns run here; for one that panics, the
     /// outcome of the new task's first step is [`Outcome::Panicked`].
@@ -295,7 +289,11 @@ impl<Y: 'static, T: 'static> Scheduler<Y, T> {
 
     /// Where the task is in its life; nothing once it has ended.
     pub fn state(&self, id: TaskId) -> Option<TaskState> {
-        self.shared.table.borrow().state(id)
+        let state = self.shared.table.borrow().state(id)?;
+        if self.running() == Some(id) {
+            return Some(TaskState::Running);
+        }
+        Some(state)
     }
 
     /// The tasks that are there now, in the order of their numbers.
@@ -316,6 +314,17 @@ impl<Y: 'static, T: 'static> Scheduler<Y, T> {
         }
     }
 
+    /// Cancels every task, as [`clear`](Scheduler::clear), and takes in nothing more from other
+    /// threads: what waits to be taken in is dropped, and what comes later refused.
+    pub fn close(&self) {
+        self.shared.home.inbox.close();
+        for make in self.shared.gate.close() {
+            // Its destructor is the sender's code.
+            let _ = contain(make);
+        }
+        self.clear();
+    }
+
     /// Whether something outside might still wake or spawn a task: a clone of the waker of a living
     /// task, a [`Handle`], something that they sent and that is not taken in yet, or, inside a step,
     /// the task's own waker.
@@ -324,9 +333,8 @@ impl<Y: 'static, T: 'static> Scheduler<Y, T> {
     /// of another counts as outside. Takes time in proportion to the number of tasks.
     pub fn wakers_out(&self) -> bool {
         let shared = &*self.shared;
-        let out = self.running().is_some()
-            || Arc::strong_count(&shared.gate) > 1
-            || shared.table.borrow().wakers_out();
+        let out =
+            self.running().is_some() || shared.gate.is_held() || shared.table.borrow().wakers_out();
         // Whoever dropped the last waker may have called it before: the fence makes that visible.
         fence(Ordering::Acquire);
         out || shared.home.inbox.arrived()
@@ -339,10 +347,13 @@ impl<Y, T> Local for Shared<Y, T> {
     }
 
     fn cancel(&self, id: TaskId) -> Cancel {
-        let found = self.table.borrow_mut().cancel(id);
+        let found = self.table.borrow_mut().cancel(id, self.lent.running());
         match found {
             Found::Nothing => Cancel::Stale,
-            Found::Running => Cancel::Deferred,
+            Found::Running => {
+                self.lent.unsettle();
+                Cancel::Deferred
+            }
             Found::Body(body) => {
                 self.bury(id, body);
                 Cancel::Dropped
@@ -360,20 +371,21 @@ impl<Y, T> Shared<Y, T> {
     /// Finishes a step that did not bring the task back to the table. Away from the straight path, and
     /// not inlined, so that what it needs is not saved and made room for at each step.
     #[inline(never)]
-    fn finish(&self, id: TaskId, mut body: Body<Y, T>, result: StepResult<Y, T>) -> Outcome<Y, T> {
-        self.table.borrow_mut().end(id);
+    fn finish(&self, id: TaskId, result: StepResult<Y, T>) -> Outcome<Y, T> {
+        self.settle(id);
+        let mut body = self.table.borrow_mut().end(id);
         let outcome = match result {
-            Ok(Step::Complete(value)) => value.map_or(Outcome::Joined, Outcome::Complete),
-            // It was cancelled meanwhile; or it would have been parked.
-            Ok(Step::Yielded(value)) => match contain(value) {
+            Ok(None) => unreachable!("a resume either returns or panics"),
+            Ok(Some(Step::Complete(value))) => value.map_or(Outcome::Joined, Outcome::Complete),
+            // It was cancelled meanwhile; or it would be parked.
+            Ok(Some(Step::Yielded(value))) => match contain(value) {
                 Ok(()) => Outcome::Cancelled,
                 Err(payload) => Outcome::Panicked(payload),
             },
             Err(payload) => {
                 let task = body.as_mut();
                 let told = catch_unwind(AssertUnwindSafe(|| task.panicked(payload)));
-                told.unwrap_or_else(Some)
-                    .map_or(Outcome::Joined, Outcome::Panicked)
+                told.unwrap_or_else(Some).map_or(Outcome::Joined, Outcome::Panicked)
             }
         };
         self.bury(id, body);
@@ -390,6 +402,23 @@ impl<Y, T> Shared<Y, T> {
             }
             Err(payload) => self.table.borrow_mut().fail(id, payload),
         }
+    }
+
+    /// Ends the loan of the waker, and says whether the task was cancelled during its step.
+    #[cold]
+    fn settle(&self, id: TaskId) -> bool {
+        let made = self.lent.settle();
+        self.table.borrow_mut().settle(id, made)
+    }
+
+    /// The next turn where it is not simply the next of this lap.
+    #[cold]
+    #[inline(never)]
+    fn next_odd(&self) -> Option<Turn<Y, T>> {
+        if self.home.inbox.arrived() {
+            self.take_in();
+        }
+        self.table.borrow_mut().next_odd()
     }
 
     #[cold]
@@ -421,9 +450,7 @@ impl<Y, T> Drop for Shared<Y, T> {
         registry::leave(self.home.number);
         self.home.inbox.close();
         let spawns = self.gate.close().into_iter().map(contain);
-        let bodies = mem::replace(self.table.get_mut(), Table::new())
-            .into_bodies()
-            .map(contain);
+        let bodies = mem::replace(self.table.get_mut(), Table::new()).into_bodies().map(contain);
         let panics: Vec<Payload> = spawns.chain(bodies).filter_map(Result::err).collect();
         if let Some(payload) = panics.into_iter().next()
             && !thread::panicking()
@@ -435,9 +462,7 @@ impl<Y, T> Drop for Shared<Y, T> {
 
 impl<Y, T> Clone for Scheduler<Y, T> {
     fn clone(&self) -> Scheduler<Y, T> {
-        Scheduler {
-            shared: Rc::clone(&self.shared),
-        }
+        Scheduler { shared: Rc::clone(&self.shared) }
     }
 }
 
@@ -477,7 +502,7 @@ impl fmt::Display for StepError {
 impl std::error::Error for StepError {}
 
 /// What one resume brought.
-type StepResult<Y, T> = thread::Result<Step<Y, Option<T>>>;
+type StepResult<Y, T> = thread::Result<Option<Step<Y, Option<T>>>>;
 
 /// Drops a value of a user's type, whose destructor may panic.
 fn contain<V>(value: V) -> Result<(), Payload> {

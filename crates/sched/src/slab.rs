@@ -1,7 +1,7 @@
 //! Values in numbered slots, under ids that cannot go stale silently.
 
 use std::fmt;
-use std::num::{NonZeroU32, NonZeroU64};
+use std::num::NonZeroU64;
 
 /// A growing table of values; each insertion gives an id that no other value will ever have.
 ///
@@ -33,14 +33,15 @@ pub struct Slab<T> {
 /// Where a value sits in a [`Slab`]: the number of its slot, and the slot's generation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SlabId {
-    /// The number in the upper half and the generation, which is never zero, in the lower one: as one
-    /// word an id moves in one instruction, which two halves do not.
+    /// The number in the upper half and the generation, which is odd, in the lower one: as one word an
+    /// id moves in one instruction, which two halves do not.
     bits: NonZeroU64,
 }
 
 struct Entry<T> {
-    /// Of the value inside, or of the next one.
-    generation: NonZeroU32,
+    /// Odd while there is a value, and its own; even while the slot is free; 0 once it is retired.
+    /// An id carries an odd one, so that equality says at once that the value is there.
+    generation: u32,
     /// The next free slot while this one is free; otherwise the crate's own, see [`Slab::entry`].
     word: u32,
     value: Option<T>,
@@ -49,11 +50,7 @@ struct Entry<T> {
 impl<T> Slab<T> {
     /// Makes an empty slab, without allocating.
     pub const fn new() -> Slab<T> {
-        Slab {
-            entries: Vec::new(),
-            free: NONE,
-            len: 0,
-        }
+        Slab { entries: Vec::new(), free: NONE, len: 0 }
     }
 
     /// Puts `value` into a free slot.
@@ -68,6 +65,7 @@ impl<T> Slab<T> {
         };
         self.free = entry.word;
         self.len += 1;
+        entry.generation += 1;
         entry.word = 0;
         entry.value = Some(value);
         SlabId::new(index, entry.generation)
@@ -76,13 +74,13 @@ impl<T> Slab<T> {
     /// Takes out the value of `id`, and with it makes the id stale.
     pub fn remove(&mut self, id: SlabId) -> Option<T> {
         let entry = self.entries.get_mut(id.index())?;
-        if entry.generation.get() != id.generation() {
+        if entry.generation != id.generation() {
             return None;
         }
         let value = entry.value.take()?;
         self.len -= 1;
-        if let Some(next) = entry.generation.checked_add(1) {
-            entry.generation = next;
+        entry.generation = entry.generation.wrapping_add(1);
+        if entry.generation != RETIRED {
             entry.word = self.free;
             self.free = id.index() as u32;
         }
@@ -92,11 +90,7 @@ impl<T> Slab<T> {
     /// The value of `id`, unless it was removed.
     pub fn get(&self, id: SlabId) -> Option<&T> {
         let entry = self.entries.get(id.index())?;
-        if entry.generation.get() == id.generation() {
-            entry.value.as_ref()
-        } else {
-            None
-        }
+        if entry.generation == id.generation() { entry.value.as_ref() } else { None }
     }
 
     /// The value of `id`, to be changed, unless it was removed.
@@ -107,8 +101,8 @@ impl<T> Slab<T> {
     /// Every value with its id, in the order of the slots.
     pub fn iter(&self) -> impl Iterator<Item = (SlabId, &T)> {
         self.entries.iter().zip(0..).filter_map(|(entry, index)| {
-            let id = SlabId::new(index, entry.generation);
-            Some((id, entry.value.as_ref()?))
+            let value = entry.value.as_ref()?;
+            Some((SlabId::new(index, entry.generation), value))
         })
     }
 
@@ -131,10 +125,17 @@ impl<T> Slab<T> {
     #[inline]
     pub(crate) fn entry(&mut self, id: SlabId) -> Option<(&mut T, &mut u32)> {
         let entry = self.entries.get_mut(id.index())?;
-        if entry.generation.get() != id.generation() {
+        if entry.generation != id.generation() {
             return None;
         }
         Some((entry.value.as_mut()?, &mut entry.word))
+    }
+
+    /// The word beside the value of `id`, to be changed.
+    #[inline]
+    pub(crate) fn word_mut(&mut self, id: SlabId) -> Option<&mut u32> {
+        let entry = self.entries.get_mut(id.index())?;
+        (entry.generation == id.generation()).then_some(&mut entry.word)
     }
 
     /// Where the entry of `id` lies, or would lie, for a hint to the processor.
@@ -153,12 +154,8 @@ impl<T> Slab<T> {
         let index = u32::try_from(self.entries.len()).unwrap_or(NONE);
         assert!(index != NONE, "a slab holds at most 2^32 - 1 values");
         make_room(&mut self.entries);
-        let generation = NonZeroU32::MIN;
-        self.entries.push(Entry {
-            generation,
-            word: 0,
-            value: Some(value),
-        });
+        let generation = FIRST;
+        self.entries.push(Entry { generation, word: 0, value: Some(value) });
         self.len += 1;
         SlabId::new(index, generation)
     }
@@ -177,10 +174,9 @@ impl<T: fmt::Debug> fmt::Debug for Slab<T> {
 }
 
 impl SlabId {
-    fn new(index: u32, generation: NonZeroU32) -> SlabId {
-        SlabId {
-            bits: NonZeroU64::from(generation) | u64::from(index) << 32,
-        }
+    fn new(index: u32, generation: u32) -> SlabId {
+        let bits = u64::from(index) << 32 | u64::from(generation);
+        SlabId { bits: NonZeroU64::new(bits).expect("the generation is odd") }
     }
 
     #[inline]
@@ -207,7 +203,8 @@ impl SlabId {
 
 impl fmt::Display for SlabId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}v{}", self.index(), self.generation())
+        // Every second generation is a value's: this counts the slot's values.
+        write!(f, "{}v{}", self.index(), self.generation().div_ceil(2))
     }
 }
 
@@ -232,6 +229,12 @@ pub(crate) fn make_room<T>(values: &mut Vec<T>) {
 /// No slot: the end of the list of free ones.
 const NONE: u32 = u32::MAX;
 
+/// The generation of a slot's first value.
+const FIRST: u32 = 1;
+
+/// What comes after a slot's last generation.
+const RETIRED: u32 = 0;
+
 /// By how much a table grows while an eighth of it is less.
 const LEAST_GROWTH: usize = 16;
 
@@ -243,13 +246,10 @@ mod tests {
     fn a_slot_whose_generation_would_wrap_is_retired() {
         let mut slab = Slab::new();
         let first = slab.insert('a');
-        slab.entries[0].generation = NonZeroU32::MAX;
-        let last = SlabId::new(0, NonZeroU32::MAX);
+        slab.entries[0].generation = u32::MAX;
+        let last = SlabId::new(0, u32::MAX);
         assert_eq!(slab.remove(last), Some('a'));
-        assert_eq!(
-            (slab.remove(last), slab.get(first), slab.get(last)),
-            (None, None, None)
-        );
+        assert_eq!((slab.remove(last), slab.get(first), slab.get(last)), (None, None, None));
         let next = slab.insert('b');
         assert_eq!(next.to_string(), "1v1");
         assert_eq!((slab.get(last), slab.len()), (None, 1));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::prefetch::prefetch;
 use crate::queue::Queue;
 use crate::task::{Away, Body, Failed};
+use crate::turn::{Resident, Turn};
 use crate::waker::TaskWaker;
 use crate::{Payload, Slab, TaskId, TaskState};
 
@@ -23,17 +24,10 @@ pub(crate) struct Table<Y, T> {
 
 /// What a task takes beside its body: 32 bytes with the slab's entry, whose word holds the state.
 pub(crate) struct Slot<Y, T> {
-    /// [`Away`] while it is stepped or dropped.
-    body: Body<Y, T>,
-    /// Made at the first clone; with the step while there is one.
+    /// [`Away`] while it is dropped.
+    body: Resident<Y, T>,
+    /// Made at the first clone.
     waker: Option<Arc<TaskWaker>>,
-}
-
-/// A task taken out for one step.
-pub(crate) struct Turn<Y, T> {
-    pub(crate) id: TaskId,
-    pub(crate) body: Body<Y, T>,
-    pub(crate) waker: Option<Arc<TaskWaker>>,
 }
 
 /// What [`Table::cancel`] found.
@@ -46,36 +40,32 @@ pub(crate) enum Found<Y, T> {
     Body(Body<Y, T>),
 }
 
-// The states of a task, in its word.
+// The states of a task, in its word. That a task is being stepped is not among them: the scheduler
+// knows which one is. From the beginning of its step it counts as parked, so a wake queues it at once,
+// behind those who are ready at that moment; and so a step that yields has nothing to write down.
 
-/// Set at spawn, and when a parked task is woken; ends with the task's turn.
+/// Set at spawn, and when a parked task is woken; ends with the task's turn, or with its end if it was
+/// being stepped when it was woken.
 const QUEUED: u32 = 0;
 /// As `QUEUED`, and the body is a [`Failed`]: set when a destructor has panicked.
 const FAILED: u32 = 1;
-/// Set after a step that yielded; ends with a wake.
+/// Set when the task's turn comes; ends with a wake.
 const PARKED: u32 = 2;
-/// Set for the length of a step.
-const RUNNING: u32 = 3;
-/// As `RUNNING`, and to be queued afterwards: set by a wake.
-const WOKEN: u32 = 4;
-/// As `RUNNING`, and to be dropped afterwards: set by a cancellation, and final.
-const CANCELLED: u32 = 5;
+/// Being stepped, and to be dropped afterwards: set by a cancellation, and final.
+const CANCELLED: u32 = 3;
 /// Set while the body is dropped, before the slot is freed: the task counts as gone.
-const ENDING: u32 = 6;
+const ENDING: u32 = 4;
 
 impl<Y, T> Table<Y, T> {
     pub(crate) const fn new() -> Table<Y, T> {
-        Table {
-            tasks: Slab::new(),
-            queue: Queue::new(),
-            stale: 0,
-        }
+        Table { tasks: Slab::new(), queue: Queue::new(), stale: 0 }
     }
 
     /// Takes in a task and queues it.
     pub(crate) fn insert(&mut self, body: Body<Y, T>) -> TaskId {
+        let body = Resident::new(body);
         let id = TaskId(self.tasks.insert(Slot { body, waker: None }));
-        self.push(id);
+        self.queue.push(id);
         id
     }
 
@@ -87,111 +77,105 @@ impl<Y, T> Table<Y, T> {
         }
     }
 
-    /// Takes out the task whose turn it is.
+    /// Begins the next turn of this lap, if there is one, and not a stale entry in its place.
     #[inline]
     pub(crate) fn next(&mut self) -> Option<Turn<Y, T>> {
-        if self.queue.done().is_multiple_of(BATCH) && self.queue.left() >= PREFETCH_FROM {
+        if self.queue.is_long() {
             self.look_ahead();
         }
+        let id = self.queue.peek()?;
+        let turn = self.begin(id)?;
+        self.queue.advance();
+        Some(turn)
+    }
+
+    /// As [`next`](Table::next), past stale entries and into the next lap.
+    pub(crate) fn next_odd(&mut self) -> Option<Turn<Y, T>> {
         loop {
             let id = self.queue.pop()?;
-            if let Some((slot, state)) = self.tasks.entry(id.0)
-                && matches!(*state, QUEUED | FAILED)
-            {
-                *state = RUNNING;
-                let body = mem::replace(&mut slot.body, away());
-                let waker = slot.waker.take();
-                return Some(Turn { id, body, waker });
+            if let Some(turn) = self.begin(id) {
+                return Some(turn);
             }
             self.stale -= 1;
         }
     }
 
-    /// Puts a task back after a step that yielded, unless it was cancelled meanwhile.
     #[inline]
-    pub(crate) fn park(
-        &mut self,
-        id: TaskId,
-        body: Body<Y, T>,
-        waker: Option<Arc<TaskWaker>>,
-    ) -> Result<(), Body<Y, T>> {
-        let Some((slot, state)) = self.tasks.entry(id.0) else {
-            return Err(body);
-        };
-        if *state == CANCELLED {
-            return Err(body);
+    fn begin(&mut self, id: TaskId) -> Option<Turn<Y, T>> {
+        let (slot, state) = self.tasks.entry(id.0)?;
+        if !matches!(*state, QUEUED | FAILED) {
+            return None;
         }
-        // What is overwritten has nothing to drop; `forget` spares the look.
-        mem::forget(mem::replace(&mut slot.body, body));
-        mem::forget(mem::replace(&mut slot.waker, waker));
-        if *state == WOKEN {
-            *state = QUEUED;
-            self.push(id);
-        } else {
-            *state = PARKED;
-        }
-        Ok(())
+        *state = PARKED;
+        Some(slot.body.turn(id, slot.waker.as_ref()))
     }
 
     #[inline]
     pub(crate) fn wake(&mut self, id: TaskId) -> bool {
-        let Some((_, state)) = self.tasks.entry(id.0) else {
+        let Some(state) = self.tasks.word_mut(id.0) else {
             return false;
         };
-        match *state {
-            PARKED => {
-                *state = QUEUED;
-                self.push(id);
-                true
-            }
-            RUNNING => {
-                *state = WOKEN;
-                true
-            }
-            QUEUED | WOKEN => true,
-            _ => false,
+        if *state == PARKED {
+            *state = QUEUED;
+            self.queue.push(id);
+            return true;
         }
+        *state == QUEUED
     }
 
     /// Takes in a wake from another thread. The flag comes first: see `inbox`.
     pub(crate) fn wake_from_afar(&mut self, id: TaskId) -> bool {
-        if let Some(Slot {
-            waker: Some(waker), ..
-        }) = self.tasks.get(id.0)
-        {
+        if let Some(Slot { waker: Some(waker), .. }) = self.tasks.get(id.0) {
             waker.lower_flag();
         }
         self.wake(id)
     }
 
-    pub(crate) fn cancel(&mut self, id: TaskId) -> Found<Y, T> {
+    /// Cancels a task; `running` is the one that is being stepped.
+    pub(crate) fn cancel(&mut self, id: TaskId, running: Option<TaskId>) -> Found<Y, T> {
         let Some((slot, state)) = self.tasks.entry(id.0) else {
             return Found::Nothing;
         };
-        match mem::replace(state, ENDING) {
-            PARKED => Found::Body(mem::replace(&mut slot.body, away())),
-            QUEUED => {
-                let body = mem::replace(&mut slot.body, away());
-                self.stale += 1;
-                self.sweep();
-                Found::Body(body)
-            }
-            RUNNING | WOKEN | CANCELLED => {
+        let was_queued = *state == QUEUED;
+        let found = match *state {
+            PARKED | QUEUED if running == Some(id) => {
                 *state = CANCELLED;
                 Found::Running
             }
-            other => {
-                *state = other;
-                Found::Nothing
+            PARKED | QUEUED => {
+                *state = ENDING;
+                Found::Body(mem::replace(&mut slot.body, away()).into_body())
             }
+            CANCELLED => Found::Running,
+            _ => Found::Nothing,
+        };
+        if was_queued {
+            self.stale += 1;
+            self.sweep();
         }
+        found
     }
 
-    /// Says that the task which was stepped has ended, and that its body is about to be dropped.
-    pub(crate) fn end(&mut self, id: TaskId) {
-        if let Some((_, state)) = self.tasks.entry(id.0) {
-            *state = ENDING;
+    /// Keeps the waker that was made during a step, and says whether the task was cancelled meanwhile.
+    pub(crate) fn settle(&mut self, id: TaskId, made: Option<Arc<TaskWaker>>) -> bool {
+        let Some((slot, state)) = self.tasks.entry(id.0) else {
+            return false;
+        };
+        if made.is_some() {
+            slot.waker = made;
         }
+        *state == CANCELLED
+    }
+
+    /// Says that the task which was stepped has ended, and hands over its body to be dropped.
+    pub(crate) fn end(&mut self, id: TaskId) -> Body<Y, T> {
+        let Some((slot, state)) = self.tasks.entry(id.0) else {
+            unreachable!("nothing frees the slot of the task being stepped");
+        };
+        let was_queued = mem::replace(state, ENDING) == QUEUED;
+        let body = mem::replace(&mut slot.body, away()).into_body();
+        self.stale += usize::from(was_queued);
+        body
     }
 
     /// Frees the slot of a task whose body is dropped.
@@ -202,9 +186,9 @@ impl<Y, T> Table<Y, T> {
     /// Queues what a task's destructor panicked with.
     pub(crate) fn fail(&mut self, id: TaskId, payload: Payload) {
         if let Some((slot, state)) = self.tasks.entry(id.0) {
-            slot.body = Box::pin(Failed(payload));
+            slot.body = Resident::new(Box::pin(Failed(payload)));
             *state = FAILED;
-            self.push(id);
+            self.queue.push(id);
         }
     }
 
@@ -220,18 +204,16 @@ impl<Y, T> Table<Y, T> {
 
     /// Whether somebody else holds a clone of the waker of a task that is not being stepped.
     pub(crate) fn wakers_out(&self) -> bool {
-        let mut wakers = self
-            .tasks
-            .iter()
-            .filter_map(|(_, slot)| slot.waker.as_ref());
+        let mut wakers = self.tasks.iter().filter_map(|(_, slot)| slot.waker.as_ref());
         wakers.any(|waker| Arc::strong_count(waker) > 1)
     }
 
+    /// Where a task is, if it is not being stepped.
     pub(crate) fn state(&self, id: TaskId) -> Option<TaskState> {
         match self.tasks.word(id.0)? {
             QUEUED => Some(TaskState::Queued),
             PARKED => Some(TaskState::Parked),
-            RUNNING | WOKEN | CANCELLED => Some(TaskState::Running),
+            CANCELLED => Some(TaskState::Running),
             FAILED => Some(TaskState::Failed),
             _ => None,
         }
@@ -244,7 +226,7 @@ impl<Y, T> Table<Y, T> {
 
     /// Takes all bodies out.
     pub(crate) fn into_bodies(self) -> impl Iterator<Item = Body<Y, T>> {
-        self.tasks.into_values().map(|slot| slot.body)
+        self.tasks.into_values().map(|slot| slot.body.into_body())
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -255,28 +237,22 @@ impl<Y, T> Table<Y, T> {
         self.queue.len() - self.stale
     }
 
-    /// Asks for the slots and the bodies whose turns come soon. Among very many tasks each step would
+    /// Asks for the slot and the body whose turns come soon. Among very many tasks each step would
     /// otherwise wait for memory, first for the slot and then for the body. Where slot follows slot,
     /// the processor sees for itself what comes next.
     #[inline(never)]
     fn look_ahead(&self) {
-        let soon = self.queue.ahead(BATCH);
-        let (Some(bodies), Some(slots)) = (soon.get(..=BATCH), soon.get(BATCH..2 * BATCH)) else {
+        let soon = (self.queue.ahead(BODY_AHEAD), self.queue.ahead(BODY_AHEAD + 1));
+        let (Some(id), Some(next)) = soon else { return };
+        if id.index() + 1 == next.index() {
             return;
-        };
-        for (pair, later) in bodies.windows(2).zip(slots) {
-            if pair[0].index() + 1 != pair[1].index() {
-                prefetch(self.tasks.place(later.0));
-                if let Some(slot) = self.tasks.get(pair[0].0) {
-                    prefetch(&raw const *slot.body);
-                }
-            }
         }
-    }
-
-    #[inline]
-    fn push(&mut self, id: TaskId) {
-        self.queue.push(id);
+        if let Some(slot) = self.tasks.get(id.0) {
+            prefetch(slot.body.place());
+        }
+        if let Some(id) = self.queue.ahead(SLOT_AHEAD) {
+            prefetch(self.tasks.place(id.0));
+        }
     }
 
     /// Sweeps stale entries out of the queue once they outnumber the others, so that spawning and
@@ -285,22 +261,20 @@ impl<Y, T> Table<Y, T> {
         let live = self.ready();
         if self.stale > live {
             let tasks = &self.tasks;
-            self.queue
-                .retain(|id| matches!(tasks.word(id.0), Some(QUEUED | FAILED)));
+            self.queue.retain(|id| matches!(tasks.word(id.0), Some(QUEUED | FAILED)));
             // A task that was queued, cancelled, and queued again by its destructor's panic has two.
             self.stale = self.queue.len() - live;
         }
     }
 }
 
-/// With how many queued tasks it pays to look ahead: about what no longer fits the second cache.
-const PREFETCH_FROM: usize = 16_384;
+/// How many turns before its own a task's body is asked for: about as long as memory takes.
+const BODY_AHEAD: usize = 8;
 
-/// For how many tasks at a time to look ahead. The memory of a body is asked for one batch before its
-/// turn, which is about as long as memory takes, and that of its slot two batches before.
-const BATCH: usize = 8;
+/// How many turns before its own a task's slot is asked for; it must be there to find the body.
+const SLOT_AHEAD: usize = 2 * BODY_AHEAD;
 
 /// A body that stands for one elsewhere; no allocation.
-fn away<Y, T>() -> Body<Y, T> {
-    Box::pin(Away)
+fn away<Y, T>() -> Resident<Y, T> {
+    Resident::new(Box::pin(Away))
 }

@@ -93,7 +93,7 @@ pub enum TaskState {
     Failed,
 }
 
-/// A task as it is stored.
+/// A task as it comes and goes.
 pub(crate) type Body<Y, T> = Pin<Box<dyn Task<Y, T>>>;
 
 pin_project! {
@@ -117,7 +117,7 @@ where
     }
 }
 
-/// What stands in a task's slot while its body is out of it. It has no size, so that its box allocates nothing.
+/// What stands in a task's slot while its body is dropped. It has no size, so that its box allocates nothing.
 pub(crate) struct Away;
 
 impl<Y, T> Task<Y, T> for Away {

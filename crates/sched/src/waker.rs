@@ -17,13 +17,11 @@
 
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{RawWaker, RawWakerVTable, Waker};
-use std::thread;
 
 use crate::TaskId;
 use crate::inbox::{Flag, Inbox};
@@ -44,11 +42,7 @@ pub(crate) struct TaskWaker {
 
 impl TaskWaker {
     pub(crate) fn new(id: TaskId, home: &Arc<Home>) -> Arc<TaskWaker> {
-        Arc::new(TaskWaker {
-            id,
-            flag: Flag::new(),
-            home: Arc::clone(home),
-        })
+        Arc::new(TaskWaker { id, flag: Flag::new(), home: Arc::clone(home) })
     }
 
     /// Lets the next wake from another thread through.
@@ -74,7 +68,10 @@ impl TaskWaker {
 
 /// The waker that a step lends to its task, and whose step it is.
 pub(crate) struct Lent {
-    frame: Frame,
+    frame: Arc<Frame>,
+    /// The frame's waker. It is always the same, so a leaf that is polled with a waker at this very
+    /// place knows it, and a step need not make one. Never dropped: it holds no count.
+    waker: ManuallyDrop<Waker>,
     /// The data of the waker lent, if that is a [`TaskWaker`]; null otherwise, and between steps.
     kept: Cell<*const ()>,
 }
@@ -94,16 +91,16 @@ struct Frame {
 
 impl Lent {
     pub(crate) fn new(home: Arc<Home>) -> Lent {
-        let frame = Frame {
+        let frame = Arc::new(Frame {
             running: AtomicU64::new(0),
             home,
             unsettled: AtomicBool::new(false),
             made: Mutex::new(None),
-        };
-        Lent {
-            frame,
-            kept: Cell::new(ptr::null()),
-        }
+        });
+        // SAFETY: the data is what `FRAME` expects. The frame outlives the waker, since both go with
+        // this, which only lends the waker.
+        let waker = unsafe { Waker::new(Arc::as_ptr(&frame).cast(), &FRAME) };
+        Lent { waker: ManuallyDrop::new(waker), frame, kept: Cell::new(ptr::null()) }
     }
 
     /// The task being stepped.
@@ -114,42 +111,57 @@ impl Lent {
 
     #[inline]
     pub(crate) fn set_running(&self, id: Option<TaskId>) {
-        self.frame
-            .running
-            .store(id.map_or(0, TaskId::to_bits), Relaxed);
+        self.frame.running.store(id.map_or(0, TaskId::to_bits), Relaxed);
     }
 
-    /// Calls `step` with the running task's waker, and catches its panic. `kept` is the task's waker,
-    /// if there is one already, and afterwards also if `step` cloned the waker for the first time.
+    /// Calls `step` with the running task's waker; `kept` is the one that was made for a clone, if
+    /// there is one.
+    ///
+    /// # Safety
+    ///
+    /// `kept` is of an `Arc` that lives until this returns.
     #[inline(always)]
-    pub(crate) fn during<R>(
+    pub(crate) unsafe fn during<R>(
         &self,
-        kept: &mut Option<Arc<TaskWaker>>,
+        kept: Option<NonNull<TaskWaker>>,
         step: impl FnOnce(&Waker) -> R,
-    ) -> thread::Result<R> {
-        let (data, table) = match kept {
-            None => ((&raw const self.frame).cast(), &FRAME),
-            Some(task) => (self.keep(task), &TASK),
+    ) -> R {
+        let made;
+        let waker = match kept {
+            None => &self.waker,
+            Some(task) => {
+                // SAFETY: the caller promises that the `Arc` lives; the waker made here is only lent,
+                // and its drop, which would give back a count, never comes.
+                made = ManuallyDrop::new(unsafe { Waker::new(self.keep(task), &TASK) });
+                &made
+            }
         };
-        // SAFETY: the data is what the table expects: a frame, or an `Arc`'s pointer. Both outlive the
-        // waker, which this function only lends, and which holds no count that its drop could give back.
-        let waker = ManuallyDrop::new(unsafe { Waker::new(data, table) });
-        let result = catch_unwind(AssertUnwindSafe(|| step(&waker)));
-        if self.frame.unsettled.load(Acquire) {
-            self.settle(kept);
-        }
-        result
+        step(waker)
     }
 
-    /// The running task, if `waker` is the one lent to it: the same data and the same table.
+    /// Has the step that is under way settled at its end.
+    pub(crate) fn unsettle(&self) {
+        self.frame.unsettled.store(true, Relaxed);
+    }
+
+    /// Whether the end of the step has something to settle.
+    #[inline]
+    pub(crate) fn is_unsettled(&self) -> bool {
+        self.frame.unsettled.load(Acquire)
+    }
+
+    /// Ends the loan. Gives out the task's waker if the step has made the first.
+    pub(crate) fn settle(&self) -> Option<Arc<TaskWaker>> {
+        self.kept.set(ptr::null());
+        self.frame.unsettled.store(false, Relaxed);
+        self.frame.made().take()
+    }
+
+    /// The running task, if `waker` is the one lent to it: the waker itself, or one with the same
+    /// data and the same table.
     #[inline]
     pub(crate) fn own(&self, waker: &Waker) -> Option<TaskId> {
-        let framed = ptr::eq(waker.data(), (&raw const self.frame).cast());
-        if framed && ptr::eq(waker.vtable(), &FRAME) || self.own_kept(waker) {
-            self.running()
-        } else {
-            None
-        }
+        if ptr::eq(waker, &*self.waker) || self.own_alike(waker) { self.running() } else { None }
     }
 
     /// A clone of the waker lent at this moment; only for during a step.
@@ -163,24 +175,19 @@ impl Lent {
         Waker::clone(&waker)
     }
 
-    fn own_kept(&self, waker: &Waker) -> bool {
-        waker.data() == self.kept.get() && ptr::eq(waker.vtable(), &TASK)
-    }
-
-    fn keep(&self, task: &Arc<TaskWaker>) -> *const () {
-        let data = Arc::as_ptr(task).cast();
-        self.kept.set(data);
-        self.frame.unsettled.store(true, Relaxed);
-        data
+    #[inline(never)]
+    fn own_alike(&self, waker: &Waker) -> bool {
+        let kept = waker.data() == self.kept.get() && ptr::eq(waker.vtable(), &TASK);
+        let framed = waker.data() == self.waker.data() && ptr::eq(waker.vtable(), &FRAME);
+        kept || framed
     }
 
     #[cold]
-    fn settle(&self, kept: &mut Option<Arc<TaskWaker>>) {
-        self.kept.set(ptr::null());
-        self.frame.unsettled.store(false, Relaxed);
-        if kept.is_none() {
-            *kept = self.frame.made().take();
-        }
+    fn keep(&self, task: NonNull<TaskWaker>) -> *const () {
+        let data = task.as_ptr().cast_const().cast();
+        self.kept.set(data);
+        self.unsettle();
+        data
     }
 }
 
@@ -253,10 +260,7 @@ unsafe fn frame_clone(data: *const ()) -> RawWaker {
 unsafe fn frame_wake(data: *const ()) {
     // SAFETY: as for `frame_clone`.
     let frame = unsafe { &*data.cast::<Frame>() };
-    match (
-        registry::find(frame.home.number),
-        TaskId::from_bits(frame.running.load(Relaxed)),
-    ) {
+    match (registry::find(frame.home.number), TaskId::from_bits(frame.running.load(Relaxed))) {
         (Some(scheduler), Some(id)) => {
             scheduler.wake(id);
         }

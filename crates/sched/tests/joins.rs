@@ -76,15 +76,9 @@ fn a_foreign_waker_is_cloned_and_woken_once() {
     assert!(handle.as_mut().poll(&mut cx).is_pending());
     assert_eq!(Arc::strong_count(&count), 3, "kept once");
     run(&scheduler);
-    assert_eq!(
-        (count.0.load(Ordering::Relaxed), Arc::strong_count(&count)),
-        (1, 2)
-    );
+    assert_eq!((count.0.load(Ordering::Relaxed), Arc::strong_count(&count)), (1, 2));
     assert!(matches!(handle.as_mut().poll(&mut cx), Poll::Ready(Ok(5))));
-    assert!(matches!(
-        handle.as_mut().poll(&mut cx),
-        Poll::Ready(Err(JoinError::Taken))
-    ));
+    assert!(matches!(handle.as_mut().poll(&mut cx), Poll::Ready(Err(JoinError::Taken))));
 }
 
 #[test]
@@ -93,12 +87,7 @@ fn dropping_a_handle_cancels_nothing_and_frees_the_waker() {
     let mut handle = Box::pin(scheduler.spawn_join(later(())));
     let count = Arc::new(Count::default());
     let waker = Waker::from(Arc::clone(&count));
-    assert!(
-        handle
-            .as_mut()
-            .poll(&mut Context::from_waker(&waker))
-            .is_pending()
-    );
+    assert!(handle.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
     drop(handle);
     assert_eq!(Arc::strong_count(&count), 2);
     assert_eq!(run(&scheduler).last().unwrap().1, "joined");
@@ -107,15 +96,10 @@ fn dropping_a_handle_cancels_nothing_and_frees_the_waker() {
 #[test]
 fn many_joins_inside_futures_unordered() {
     let scheduler = Scheduler::<(), u32>::new();
-    let joins: FuturesUnordered<JoinHandle<u32>> = (0..10)
-        .map(|number| scheduler.spawn_join(later(number)))
-        .collect();
-    let sum = async move {
-        joins
-            .map(Result::unwrap)
-            .fold(0, async |sum, value| sum + value)
-            .await
-    };
+    let joins: FuturesUnordered<JoinHandle<u32>> =
+        (0..10).map(|number| scheduler.spawn_join(later(number))).collect();
+    let sum =
+        async move { joins.map(Result::unwrap).fold(0, async |sum, value| sum + value).await };
     let sum = scheduler.spawn(future(sum));
     let mut result = None;
     while let Ok((id, outcome)) = scheduler.step() {
@@ -177,10 +161,7 @@ fn the_joiner_learns_of_a_cancellation_after_the_destructor_also_of_one_that_pan
     handle.set(Some(joined));
     scheduler.cancel(id);
     assert_eq!(finished_meanwhile.get(), Some(false));
-    assert!(matches!(
-        handle.take().unwrap().try_join(),
-        Some(Err(JoinError::Cancelled))
-    ));
+    assert!(matches!(handle.take().unwrap().try_join(), Some(Err(JoinError::Cancelled))));
     assert_eq!(run(&scheduler), [(id, "dropped")]);
 }
 

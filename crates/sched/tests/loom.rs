@@ -30,16 +30,9 @@ struct Parts {
 fn parts() -> Arc<Parts> {
     let unpark = Arc::new(Notify::new());
     let hook = Arc::clone(&unpark);
-    let cell = || Cell {
-        flag: Flag::new(),
-        news: AtomicUsize::new(0),
-    };
+    let cell = || Cell { flag: Flag::new(), news: AtomicUsize::new(0) };
     let inbox = Inbox::new(Box::new(move || hook.notify()));
-    Arc::new(Parts {
-        inbox,
-        unpark,
-        cells: [cell(), cell()],
-    })
+    Arc::new(Parts { inbox, unpark, cells: [cell(), cell()] })
 }
 
 /// Writes news for a task and wakes it. Relaxed, so that only the protocol can make them visible.
@@ -91,9 +84,7 @@ fn two_threads_wake_one_task() {
             .collect();
         let steps = own(&parts, [2, 0]);
         assert!(steps <= 2, "a wake came twice");
-        threads
-            .into_iter()
-            .for_each(|thread| thread.join().unwrap());
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
     });
 }
 
@@ -124,9 +115,7 @@ fn two_threads_wake_two_tasks() {
             })
             .collect();
         assert_eq!(own(&parts, [1, 1]), 2);
-        threads
-            .into_iter()
-            .for_each(|thread| thread.join().unwrap());
+        threads.into_iter().for_each(|thread| thread.join().unwrap());
     });
 }
 

@@ -74,12 +74,7 @@ impl World {
         let event = match *op {
             Op::Spawn(script) if tasks < TASKS => {
                 let script = script % self.scripts.len();
-                let body = Body {
-                    world: Rc::clone(self),
-                    number: tasks,
-                    script,
-                    at: 0,
-                };
+                let body = Body { world: Rc::clone(self), number: tasks, script, at: 0 };
                 self.ids.borrow_mut().push(self.scheduler.spawn(body));
                 Event::Spawned(tasks)
             }
@@ -103,12 +98,7 @@ impl World {
                 (Event::Idle, None)
             }
             Ok((id, outcome)) => {
-                let number = self
-                    .ids
-                    .borrow()
-                    .iter()
-                    .position(|&other| other == id)
-                    .unwrap();
+                let number = self.ids.borrow().iter().position(|&other| other == id).unwrap();
                 let word = match outcome {
                     Outcome::Yielded(()) => "yielded",
                     Outcome::Complete(()) => "complete",
@@ -131,10 +121,7 @@ impl Resumable<&Waker> for Body {
     fn resume(mut self: Pin<&mut Self>, _: &Waker) -> Step<(), ()> {
         let world = Rc::clone(&self.world);
         let script = &world.scripts[self.script];
-        assert_eq!(
-            world.scheduler.running(),
-            Some(world.ids.borrow()[self.number])
-        );
+        assert_eq!(world.scheduler.running(), Some(world.ids.borrow()[self.number]));
         assert!(matches!(world.scheduler.step(), Err(StepError::Nested)));
         if let Some(ops) = script.steps.get(self.at) {
             self.at += 1;
@@ -151,15 +138,9 @@ impl Resumable<&Waker> for Body {
 impl Drop for Body {
     fn drop(&mut self) {
         assert_eq!(thread::current().id(), self.world.home);
-        self.world
-            .events
-            .borrow_mut()
-            .push(Event::Dropped(self.number));
+        self.world.events.borrow_mut().push(Event::Dropped(self.number));
         let world = Rc::clone(&self.world);
-        world.scripts[self.script]
-            .on_drop
-            .iter()
-            .for_each(|op| world.apply(op));
+        world.scripts[self.script].on_drop.iter().for_each(|op| world.apply(op));
     }
 }
 
@@ -190,7 +171,12 @@ struct ModelTask {
 
 impl Model {
     fn enqueue(&mut self, number: Number) {
-        self.tasks[number].state = State::Queued;
+        let state = &mut self.tasks[number].state;
+        match state {
+            // A wake during the task's own step counts from that moment.
+            State::Running { woken, .. } => *woken = true,
+            _ => *state = State::Queued,
+        }
         self.tasks[number].before = self.queue.iter().copied().collect();
         self.queue.push(number);
     }
@@ -201,12 +187,7 @@ impl Model {
             Op::Spawn(script) if tasks < TASKS => {
                 let script = script % self.scripts.len();
                 let (state, before) = (State::Gone, HashSet::new());
-                self.tasks.push(ModelTask {
-                    script,
-                    at: 0,
-                    state,
-                    before,
-                });
+                self.tasks.push(ModelTask { script, at: 0, state, before });
                 self.enqueue(tasks);
                 Event::Spawned(tasks)
             }
@@ -225,19 +206,13 @@ impl Model {
 
     fn wake(&mut self, number: Number) -> bool {
         match &mut self.tasks[number].state {
-            State::Parked => {
+            State::Running { cancelled: false, woken: false } | State::Parked => {
                 self.enqueue(number);
                 true
             }
+            State::Running { cancelled, .. } => !*cancelled,
             State::Queued => true,
-            State::Running {
-                cancelled: false,
-                woken,
-            } => {
-                *woken = true;
-                true
-            }
-            State::Running { .. } | State::Gone => false,
+            State::Gone => false,
         }
     }
 
@@ -249,6 +224,7 @@ impl Model {
             }
             State::Running { cancelled, .. } => {
                 *cancelled = true;
+                self.queue.retain(|&other| other != number);
                 Cancel::Deferred
             }
             State::Gone => Cancel::Stale,
@@ -274,17 +250,10 @@ impl Model {
         let number = self.queue.remove(0);
         // Law 1: whoever was ready when it was queued has had its step, or has ended.
         assert!(self.tasks[number].before.is_empty());
-        for task in self
-            .tasks
-            .iter_mut()
-            .filter(|task| task.state == State::Queued)
-        {
+        for task in self.tasks.iter_mut().filter(|task| task.state == State::Queued) {
             task.before.remove(&number);
         }
-        self.tasks[number].state = State::Running {
-            woken: false,
-            cancelled: false,
-        };
+        self.tasks[number].state = State::Running { woken: false, cancelled: false };
         let script = self.scripts[self.tasks[number].script].clone();
         let at = self.tasks[number].at;
         if let Some(ops) = script.steps.get(at) {
@@ -293,18 +262,8 @@ impl Model {
         }
         let more = self.tasks[number].at < script.steps.len();
         let word = match (more, script.panics, self.tasks[number].state) {
-            (
-                true,
-                _,
-                State::Running {
-                    cancelled: false,
-                    woken,
-                },
-            ) => {
-                self.tasks[number].state = State::Parked;
-                if woken {
-                    self.enqueue(number);
-                }
+            (true, _, State::Running { cancelled: false, woken }) => {
+                self.tasks[number].state = if woken { State::Queued } else { State::Parked };
                 "yielded"
             }
             (true, ..) => {
@@ -331,13 +290,8 @@ fn ops(most: usize) -> impl Strategy<Value = Vec<Op>> {
 }
 
 fn script() -> impl Strategy<Value = Script> {
-    (vec(ops(4), 0..5), prop::bool::weighted(0.1), ops(3)).prop_map(|(steps, panics, on_drop)| {
-        Script {
-            steps,
-            panics,
-            on_drop,
-        }
-    })
+    (vec(ops(4), 0..5), prop::bool::weighted(0.1), ops(3))
+        .prop_map(|(steps, panics, on_drop)| Script { steps, panics, on_drop })
 }
 
 fn outer() -> impl Strategy<Value = Outer> {
@@ -352,11 +306,7 @@ fn outer() -> impl Strategy<Value = Outer> {
 fn compare(world: &World, model: &Model) {
     assert_eq!(*world.events.borrow(), model.events);
     assert_eq!(world.scheduler.ready(), model.queue.len());
-    let alive = model
-        .tasks
-        .iter()
-        .filter(|task| task.state != State::Gone)
-        .count();
+    let alive = model.tasks.iter().filter(|task| task.state != State::Gone).count();
     assert_eq!(world.scheduler.len(), alive);
     for (task, &id) in model.tasks.iter().zip(world.ids.borrow().iter()) {
         let expected = match task.state {

@@ -29,10 +29,7 @@ fn turns_results_and_late_comers() {
     assert_eq!(tasks.finished().collect::<Vec<_>>(), [(1, "done")]);
     assert_eq!(tasks.push(Count(5, 6)), 3);
     assert_eq!(tasks.by_ref().collect::<Vec<_>>(), [(0, 2), (3, 6)]);
-    assert_eq!(
-        tasks.finished().collect::<Vec<_>>(),
-        [(2, "done"), (0, "done"), (3, "done")]
-    );
+    assert_eq!(tasks.finished().collect::<Vec<_>>(), [(2, "done"), (0, "done"), (3, "done")]);
     assert!(tasks.is_empty() && tasks.next().is_none());
 }
 

@@ -16,10 +16,7 @@ fn a_task_that_yielded_is_parked_until_it_is_woken() {
     assert!(matches!(scheduler.step(), Ok((task, Outcome::Yielded(()))) if task == id));
     assert_eq!(scheduler.state(id), Some(TaskState::Parked));
     assert!(matches!(scheduler.step(), Err(StepError::Idle)));
-    assert!(
-        scheduler.wake(id) && scheduler.wake(id),
-        "two wakes, one step"
-    );
+    assert!(scheduler.wake(id) && scheduler.wake(id), "two wakes, one step");
     assert_eq!(run(&scheduler), [(id, "complete")]);
     assert!(!scheduler.contains(id) && !scheduler.wake(id) && !scheduler.cancel(id).found());
     assert!(scheduler.is_empty());
@@ -31,10 +28,7 @@ fn an_id_is_eight_bytes_and_reads_as_number_and_generation() {
     let first = scheduler.spawn(yields(0));
     run(&scheduler);
     let second = scheduler.spawn(yields(0));
-    assert_eq!(
-        (first.to_string(), second.to_string()),
-        ("0v1".into(), "0v2".into())
-    );
+    assert_eq!((first.to_string(), second.to_string()), ("0v1".into(), "0v2".into()));
     assert_eq!(format!("{second:?}"), "TaskId(0v2)");
     assert!(first < second && first.index() == second.index());
     assert!(!scheduler.wake(first));
@@ -49,23 +43,13 @@ fn turns_go_round() {
     let ids = [2, 0, 1].map(|times| scheduler.spawn(yields(times)));
     let mut order = Vec::new();
     while let Ok((id, outcome)) = scheduler.step() {
-        order.push((
-            ids.iter().position(|&other| other == id).unwrap(),
-            short(&outcome),
-        ));
+        order.push((ids.iter().position(|&other| other == id).unwrap(), short(&outcome)));
         scheduler.wake(id);
     }
     let (yielded, complete) = ("yielded", "complete");
     assert_eq!(
         order,
-        [
-            (0, yielded),
-            (1, complete),
-            (2, yielded),
-            (0, yielded),
-            (2, complete),
-            (0, complete)
-        ]
+        [(0, yielded), (1, complete), (2, yielded), (0, yielded), (2, complete), (0, complete)]
     );
 }
 
@@ -86,10 +70,7 @@ fn a_task_woken_during_its_step_is_queued_once() {
         Step::Yielded(())
     }));
     assert!(scheduler.step().is_ok());
-    assert_eq!(
-        (scheduler.state(id), scheduler.ready()),
-        (Some(TaskState::Queued), 1)
-    );
+    assert_eq!((scheduler.state(id), scheduler.ready()), (Some(TaskState::Queued), 1));
     assert_eq!(run(&scheduler), [(id, "yielded")]);
     scheduler.clear();
 }
@@ -221,10 +202,7 @@ fn a_task_that_returns_and_then_panics_in_its_destructor_tells_both() {
         let _ = &guard;
         Step::Complete(())
     }));
-    assert_eq!(
-        run(&scheduler),
-        [(returns, "complete"), (returns, "dropped")]
-    );
+    assert_eq!(run(&scheduler), [(returns, "complete"), (returns, "dropped")]);
     let guard = OnDrop(|| quiet_panic("dropped"));
     let panics = scheduler.spawn(act(move |_| {
         let _ = &guard;

@@ -32,17 +32,9 @@ fn the_waker_stays_the_same_once_it_was_cloned() {
         match &*clone {
             None => {
                 *clone = Some(waker.clone());
-                assert!(
-                    waker.clone().will_wake(clone.as_ref().unwrap()),
-                    "one for all clones"
-                );
+                assert!(waker.clone().will_wake(clone.as_ref().unwrap()), "one for all clones");
                 assert_eq!(inner.own(clone.as_ref().unwrap()), None);
-                assert!(
-                    inner
-                        .waker(id.unwrap())
-                        .unwrap()
-                        .will_wake(clone.as_ref().unwrap())
-                );
+                assert!(inner.waker(id.unwrap()).unwrap().will_wake(clone.as_ref().unwrap()));
             }
             Some(known) => {
                 assert!(known.will_wake(waker) && waker.will_wake(known));
@@ -129,11 +121,7 @@ fn a_scoped_thread_clones_and_wakes_during_a_step() {
         let clones = hosts.lock().unwrap();
         assert!(clones.len() == 4 && clones.iter().all(|clone| clone.will_wake(&clones[0])));
     }
-    assert_eq!(
-        scheduler.step().unwrap().0,
-        id,
-        "and so with the kept waker"
-    );
+    assert_eq!(scheduler.step().unwrap().0, id, "and so with the kept waker");
     assert_eq!((scheduler.ready(), scheduler.drain()), (0, 1));
     scheduler.clear();
 }
@@ -170,9 +158,7 @@ fn wakes_from_other_threads_arrive_and_are_not_doubled() {
         }
     }
     assert!(steps <= THREADS * rounds + 1);
-    threads
-        .into_iter()
-        .for_each(|thread| thread.join().unwrap());
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
     scheduler.drain();
     run(&scheduler);
     assert_eq!(scheduler.drain(), 0);
@@ -197,16 +183,10 @@ fn wakers_outlive_the_task_and_the_scheduler_on_any_thread() {
     drop(scheduler);
     wakers.iter().for_each(Waker::wake_by_ref);
     let theirs = wakers.clone();
-    thread::spawn(move || theirs.into_iter().for_each(Waker::wake))
-        .join()
-        .unwrap();
+    thread::spawn(move || theirs.into_iter().for_each(Waker::wake)).join().unwrap();
     thread::spawn(move || drop(wakers)).join().unwrap();
     handle.unpark();
-    assert_eq!(
-        calls.load(Ordering::Relaxed),
-        0,
-        "nobody is left to be called"
-    );
+    assert_eq!(calls.load(Ordering::Relaxed), 0, "nobody is left to be called");
     drop(handle);
     assert_eq!(Arc::strong_count(&calls), 1, "nothing is left behind");
 }
@@ -326,11 +306,7 @@ fn a_spawn_beyond_the_limit_or_after_the_end_comes_back() {
     assert!(!handle.is_closed());
     drop(scheduler);
     assert!(handle.is_closed());
-    assert_eq!(
-        Arc::strong_count(&token),
-        1,
-        "what was not taken in is dropped"
-    );
+    assert_eq!(Arc::strong_count(&token), 1, "what was not taken in is dropped");
     let refused = handle.spawn(make()).unwrap_err();
     assert!(matches!(refused, SpawnError::Closed(_)));
 }
