@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 pub(crate) struct Deadline {
     /// When the wait ends. `None` for a poll, which has no second call, and for ever.
     at: Option<Instant>,
-    /// What the next system call may take; `None` is for ever.
+    /// What the next system call may take; `None` is for ever. At most [`LONGEST_CALL`], so that no
+    /// kernel refuses it: a call that ends before its time is repeated anyway.
     left: Option<Duration>,
 }
 
@@ -17,25 +18,18 @@ impl Deadline {
     #[inline]
     pub(crate) fn new(timeout: Option<Duration>) -> Self {
         match timeout {
-            None | Some(Duration::ZERO) => Self {
-                at: None,
-                left: timeout,
-            },
+            None | Some(Duration::ZERO) => Self { at: None, left: timeout },
             Some(length) => {
                 let at = Instant::now().checked_add(length);
-                Self {
-                    at,
-                    left: at.and(timeout),
-                }
+                Self { at, left: at.map(|_| length.min(LONGEST_CALL)) }
             }
         }
     }
 
-    /// What the next system call may take. At most [`LONGEST_CALL`], so that no kernel refuses
-    /// it: a call that ends before its time is repeated anyway.
+    /// What the next system call may take.
     #[inline]
-    pub(crate) fn left(&self) -> Option<Duration> {
-        self.left.map(|left| left.min(LONGEST_CALL))
+    pub(crate) const fn left(&self) -> Option<Duration> {
+        self.left
     }
 
     /// Whether the time is up, after a call that brought nothing.
@@ -45,7 +39,7 @@ impl Deadline {
             None => self.left.is_some(),
             Some(at) => {
                 let left = at.saturating_duration_since(Instant::now());
-                self.left = Some(left);
+                self.left = Some(left.min(LONGEST_CALL));
                 left.is_zero()
             }
         }

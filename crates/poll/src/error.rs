@@ -79,10 +79,7 @@ impl fmt::Display for Refusal {
         match self {
             Self::StaleKey(key) => write!(f, "the registration of {key:?} is gone"),
             Self::SourceChanged(key) => {
-                write!(
-                    f,
-                    "the source of {key:?} names another descriptor than when registered"
-                )
+                write!(f, "the source of {key:?} names another descriptor than when registered")
             }
             Self::NotPollable => {
                 f.write_str("a regular file or directory has no readiness to wait for")
@@ -92,10 +89,7 @@ impl fmt::Display for Refusal {
                 write!(f, "the backend {backend} has no mode {mode:?}")
             }
             Self::NoPriority(backend) => {
-                write!(
-                    f,
-                    "the backend {backend} cannot wait for priority data here"
-                )
+                write!(f, "the backend {backend} cannot wait for priority data here")
             }
             Self::MissingBackend(backend) => {
                 write!(f, "no backend {backend} on this platform, only {}", Present)
@@ -127,11 +121,7 @@ pub struct RegisterError<S, D> {
 
 impl<S, D> RegisterError<S, D> {
     pub(crate) fn new(error: io::Error, source: S, data: D) -> Self {
-        Self {
-            error,
-            source,
-            data,
-        }
+        Self { error, source, data }
     }
 
     /// The cause.

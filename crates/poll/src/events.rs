@@ -40,63 +40,42 @@ pub struct Event {
 /// ```
 #[derive(Clone, Default)]
 pub struct Events {
-    /// The events of the last wait, and behind them what earlier, larger ones left: places that
-    /// are filled once need not be filled again before they can be written to.
-    places: Vec<Event>,
-    len: usize,
+    list: Vec<Event>,
 }
 
 impl Events {
     /// An empty buffer. Allocates at the first event.
     pub const fn new() -> Self {
-        Self {
-            places: Vec::new(),
-            len: 0,
-        }
+        Self { list: Vec::new() }
     }
 
     /// An empty buffer with room for `capacity` events.
     pub fn with_capacity(capacity: usize) -> Self {
-        Self {
-            places: Vec::with_capacity(capacity),
-            len: 0,
-        }
+        Self { list: Vec::with_capacity(capacity) }
     }
 
     /// How many events the last wait reported.
     pub fn len(&self) -> usize {
-        self.len
+        self.list.len()
     }
 
     /// Whether the last wait reported nothing.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.list.is_empty()
     }
 
     /// The events in the order in which the kernel named them.
     pub fn iter(&self) -> std::iter::Copied<std::slice::Iter<'_, Event>> {
-        self.places[..self.len].iter().copied()
+        self.list.iter().copied()
     }
 
-    #[inline]
     pub(crate) fn clear(&mut self) {
-        self.len = 0;
+        self.list.clear();
     }
 
-    /// Room for `count` events, to be written from the start and then kept.
     #[inline]
-    pub(crate) fn room(&mut self, count: usize) -> &mut [Event] {
-        self.len = 0;
-        if self.places.len() < count {
-            self.places.resize(count, NOTHING);
-        }
-        &mut self.places[..count]
-    }
-
-    /// Keeps the first `count` of the events that were written.
-    #[inline]
-    pub(crate) fn keep(&mut self, count: usize) {
-        self.len = count.min(self.places.len());
+    pub(crate) fn push(&mut self, event: Event) {
+        self.list.push(event);
     }
 }
 
@@ -114,9 +93,3 @@ impl<'a> IntoIterator for &'a Events {
         self.iter()
     }
 }
-
-/// What a place holds before its first event.
-const NOTHING: Event = Event {
-    key: Key::first(u32::MAX),
-    readiness: Readiness::EMPTY,
-};

@@ -89,19 +89,9 @@ impl fmt::Debug for Interest {
 
 /// Writes the names of the flags that are set, with bars between them.
 pub(crate) fn write_flags(f: &mut fmt::Formatter<'_>, of: &str, bits: u8) -> fmt::Result {
-    let names = [
-        "READ",
-        "PRIORITY",
-        "WRITE",
-        "ERROR",
-        "HANGUP",
-        "READ_HANGUP",
-    ];
+    let names = ["READ", "PRIORITY", "WRITE", "ERROR", "HANGUP", "READ_HANGUP"];
     let is_set = |bit: &usize| bits >> bit & 1 == 1;
-    let set: Vec<&str> = (0..names.len())
-        .filter(is_set)
-        .map(|bit| names[bit])
-        .collect();
+    let set: Vec<&str> = (0..names.len()).filter(is_set).map(|bit| names[bit]).collect();
     write!(f, "{of}({})", set.join(" | "))
 }
 

@@ -39,10 +39,7 @@ use crate::readiness::Readiness;
 /// # Errors
 ///
 /// If the kernel fails, for want of memory.
-#[allow(
-    clippy::type_complexity,
-    reason = "it is what Python's function returns"
-)]
+#[allow(clippy::type_complexity, reason = "it is what Python's function returns")]
 pub fn select<'a, T: AsFd + ?Sized>(
     rlist: &[&'a T],
     wlist: &[&'a T],
@@ -53,13 +50,10 @@ pub fn select<'a, T: AsFd + ?Sized>(
     let mut deadline = Deadline::new(timeout);
     loop {
         let mut asked = sets.ask();
-        for (list, interest) in [
-            (rlist, Interest::READ),
-            (wlist, Interest::WRITE),
-            (xlist, Interest::PRIORITY),
-        ] {
-            list.iter()
-                .for_each(|item| asked.insert(item.as_fd(), interest));
+        for (list, interest) in
+            [(rlist, Interest::READ), (wlist, Interest::WRITE), (xlist, Interest::PRIORITY)]
+        {
+            list.iter().for_each(|item| asked.insert(item.as_fd(), interest));
         }
         let found = match asked.wait(deadline.left()) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => false,

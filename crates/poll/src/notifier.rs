@@ -93,10 +93,7 @@ impl Notifier {
             let flags = rustix::fs::fcntl_getfl(end)?;
             rustix::fs::fcntl_setfl(end, flags | rustix::fs::OFlags::NONBLOCK)?;
         }
-        Ok(Self::with_bell(Bell::Pipe {
-            reader: reader.into(),
-            writer: writer.into(),
-        }))
+        Ok(Self::with_bell(Bell::Pipe { reader: reader.into(), writer: writer.into() }))
     }
 
     /// A notifier that rings through the native backend.
@@ -106,9 +103,7 @@ impl Notifier {
 
     fn with_bell(bell: Bell) -> Self {
         let is_raised = AtomicBool::new(false);
-        Self {
-            shared: Arc::new(Shared { is_raised, bell }),
-        }
+        Self { shared: Arc::new(Shared { is_raised, bell }) }
     }
 
     /// The descriptor that is readable while the bell rings. The native backend has none to show.
@@ -160,9 +155,7 @@ impl Notifier {
 impl fmt::Debug for Notifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_raised = self.shared.is_raised.load(Ordering::Relaxed);
-        f.debug_struct("Notifier")
-            .field("is_raised", &is_raised)
-            .finish_non_exhaustive()
+        f.debug_struct("Notifier").field("is_raised", &is_raised).finish_non_exhaustive()
     }
 }
 

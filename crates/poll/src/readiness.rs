@@ -104,6 +104,12 @@ impl Readiness {
         Self((flags & 0x1f | (flags & EPOLL_READ_HANGUP) >> 8) as u8)
     }
 
+    /// The flags as `epoll_wait` would have them.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) const fn to_epoll(self) -> u32 {
+        (self.0 & !READ_HANGUP) as u32 | ((self.0 & READ_HANGUP) as u32) << 8
+    }
+
     /// What an owner who asked for `interest` gets to see of what the kernel said.
     ///
     /// A direction that was not asked for is dropped; an error or hangup raises those that were,
@@ -115,11 +121,7 @@ impl Readiness {
         if self.0 & !(READ | WRITE | PRIORITY) == 0 {
             return Self(self.0 & (interest.bits() | PRIORITY));
         }
-        let raised = if self.0 & (ERROR | HANGUP) == 0 {
-            0
-        } else {
-            asked
-        };
+        let raised = if self.0 & (ERROR | HANGUP) == 0 { 0 } else { asked };
         Self(self.0 & !(READ | WRITE) | self.0 & asked | raised)
     }
 }
@@ -202,6 +204,7 @@ mod tests {
         ];
         for (bit, flag) in pairs {
             assert_eq!(Readiness::from_epoll(bit as u32), flag, "{bit:#x}");
+            assert_eq!(Readiness::from_epoll(flag.to_epoll()), flag);
         }
     }
 }

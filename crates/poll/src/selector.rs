@@ -11,10 +11,11 @@ use crate::backend::{Backend, Driver, Watch};
 use crate::counters::Counters;
 use crate::deadline::Deadline;
 use crate::error::{Refusal, RegisterError, StaleKey};
-use crate::events::Events;
+use crate::events::{Event, Events};
 use crate::interest::{Interest, Mode};
 use crate::key::Key;
 use crate::notifier::Notifier;
+use crate::readiness::Readiness;
 use crate::registration::Registration;
 use crate::slots::{Batch, Slot, Slots};
 use crate::source::{Number, Source, descriptor, number};
@@ -74,13 +75,7 @@ impl<S: Source, D> Selector<S, D> {
     pub fn with_backend(backend: Backend) -> io::Result<Self> {
         let (driver, notifier) = Driver::open(backend)?;
         let (slots, numbers) = (Slots::new(), HashSet::new());
-        Ok(Self {
-            driver,
-            notifier,
-            slots,
-            numbers,
-            counters: Counters::default(),
-        })
+        Ok(Self { driver, notifier, slots, numbers, counters: Counters::default() })
     }
 
     /// The backend in use.
@@ -181,8 +176,7 @@ impl<S: Source, D> Selector<S, D> {
         if slot.is_known {
             self.driver.remove(descriptor)?;
         }
-        self.forget(key)
-            .ok_or_else(|| Refusal::StaleKey(key).into())
+        self.forget(key).ok_or_else(|| Refusal::StaleKey(key).into())
     }
 
     /// Ends the registration of a source that the caller closes right away, and returns it.
@@ -244,12 +238,50 @@ impl<S: Source, D> Selector<S, D> {
     ///
     /// If the kernel fails, which takes a source whose descriptor closed, or no memory.
     pub fn select(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<usize> {
+        events.clear();
+        self.select_each(timeout, |registration, readiness| {
+            let key = registration.key();
+            events.push(Event { key, readiness });
+        })
+    }
+
+    /// As [`select`](Self::select), but tells `each` of every event, with its registration, which
+    /// saves the buffer and the look-up. The selector is borrowed meanwhile, so `each` notes what
+    /// is to be done and leaves registering and unregistering for later.
+    ///
+    /// A panic in `each` loses the rest of the batch.
+    ///
+    /// # Errors
+    ///
+    /// As [`select`](Self::select).
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use std::io::Write;
+    /// use poll::{Interest, Selector};
+    ///
+    /// let (reader, mut writer) = std::io::pipe()?;
+    /// let mut selector = Selector::new()?;
+    /// selector.register(reader, Interest::READ, "the pipe").map_err(|e| e.into_parts().0)?;
+    /// writer.write_all(b"!")?;
+    ///
+    /// let mut ready = Vec::new();
+    /// selector.select_each(None, |registration, _| ready.push(*registration.data()))?;
+    /// assert_eq!(ready, ["the pipe"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn select_each(
+        &mut self,
+        timeout: Option<Duration>,
+        mut each: impl FnMut(Registration<'_, S, D>, Readiness),
+    ) -> io::Result<usize> {
         self.counters.selects += 1;
         let mut deadline = Deadline::new(timeout);
         loop {
-            let is_done = self.wait(events, deadline.left())?;
-            if is_done || deadline.is_over() {
-                return Ok(events.len());
+            let (events, is_notified) = self.wait(deadline.left(), &mut each)?;
+            if events > 0 || is_notified || deadline.is_over() {
+                return Ok(events);
             }
         }
     }
@@ -283,12 +315,7 @@ impl<S: Source, D> Selector<S, D> {
         if self.numbers.contains(&number) {
             return Err(Refusal::AlreadyRegistered.into());
         }
-        self.driver.add(Watch {
-            descriptor,
-            key,
-            interest,
-            mode,
-        })?;
+        self.driver.add(Watch { descriptor, key, interest, mode })?;
         self.numbers.insert(number);
         Ok((key, number))
     }
@@ -300,36 +327,36 @@ impl<S: Source, D> Selector<S, D> {
         self.slots.remove(key)
     }
 
-    /// One system call, and whether the caller should hear of it.
-    fn wait(&mut self, events: &mut Events, timeout: Option<Duration>) -> io::Result<bool> {
-        events.clear();
-        let slots = &mut self.slots;
-        let mut batch = Batch {
-            slots,
-            events,
-            is_notified: false,
-            stale: 0,
-        };
-        let waited = self.driver.wait(timeout, &self.notifier, &mut batch);
-        let (is_notified, stale) = (batch.is_notified, batch.stale);
+    /// One system call: how many events it brought, and whether the notifier rang.
+    #[inline]
+    fn wait(
+        &mut self,
+        timeout: Option<Duration>,
+        each: &mut impl FnMut(Registration<'_, S, D>, Readiness),
+    ) -> io::Result<(usize, bool)> {
+        let (waited, answers) = self.driver.wait(timeout, &self.notifier, &self.slots);
+        let mut batch =
+            Batch { slots: &mut self.slots, each, events: 0, is_notified: false, stale: 0 };
+        batch.report(answers);
+        let (events, is_notified, stale) = (batch.events, batch.is_notified, batch.stale);
         self.counters.waits += 1;
         self.counters.stale += stale;
-        self.counters.events += events.len() as u64;
+        self.counters.events += events;
         if let Err(error) = waited {
-            return self.resume_after(error);
+            self.resume_after(error)?;
         }
         let is_notified = is_notified && self.notifier.take();
         self.counters.notifications += u64::from(is_notified);
-        Ok(is_notified || !events.is_empty())
+        Ok((events as usize, is_notified))
     }
 
     #[cold]
-    fn resume_after(&mut self, error: io::Error) -> io::Result<bool> {
+    fn resume_after(&mut self, error: io::Error) -> io::Result<()> {
         if error.kind() != io::ErrorKind::Interrupted {
             return Err(error);
         }
         self.counters.interruptions += 1;
-        Ok(false)
+        Ok(())
     }
 }
 
@@ -360,17 +387,8 @@ fn arm<S: Source, D>(
     refuse_priority(driver, interest)?;
     let descriptor = slot.descriptor().ok_or(Refusal::SourceChanged(key))?;
     let mode = slot.mode;
-    let watch = Watch {
-        descriptor,
-        key,
-        interest,
-        mode,
-    };
-    let armed = if slot.is_known {
-        driver.modify(watch)
-    } else {
-        driver.add(watch)
-    };
+    let watch = Watch { descriptor, key, interest, mode };
+    let armed = if slot.is_known { driver.modify(watch) } else { driver.add(watch) };
     if armed.is_err() {
         _ = driver.remove(descriptor);
     }

@@ -1,6 +1,6 @@
 //! Where registrations live: a slot each, found by index, guarded by a generation.
 
-use crate::events::{Event, Events};
+use crate::backend::answer::{self, Answer};
 use crate::interest::{Interest, Mode};
 use crate::key::{Key, NOTIFIER};
 use crate::readiness::Readiness;
@@ -34,11 +34,7 @@ pub(crate) struct Slot<S, D> {
 
 impl<S: Source, D> Slots<S, D> {
     pub(crate) const fn new() -> Self {
-        Self {
-            list: Vec::new(),
-            free: Vec::new(),
-            len: 0,
-        }
+        Self { list: Vec::new(), free: Vec::new(), len: 0 }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -129,9 +125,7 @@ impl<S: Source, D> Slots<S, D> {
     /// The registrations that wait for something.
     #[cfg(unix)]
     pub(crate) fn armed(&self) -> impl Iterator<Item = (&Slot<S, D>, Interest)> {
-        self.list
-            .iter()
-            .filter_map(|slot| Some((slot, slot.interest?)))
+        self.list.iter().filter_map(|slot| Some((slot, slot.interest?)))
     }
 
     /// The key of a registration as the native backend carried it. A 32-bit system carries the
@@ -166,47 +160,53 @@ impl<S: Source, D> Slot<S, D> {
 }
 
 /// What one system call brings, on its way from a backend to the caller.
-pub(crate) struct Batch<'a, S, D> {
+pub(crate) struct Batch<'a, S, D, F> {
     pub(crate) slots: &'a mut Slots<S, D>,
-    pub(crate) events: &'a mut Events,
+    /// Hears of each event. A reference, and the closure's own type, for the compiler to make one
+    /// loop of this and the closure.
+    pub(crate) each: &'a mut F,
+    pub(crate) events: u64,
     /// Whether the notifier may have rung.
     pub(crate) is_notified: bool,
     /// Events dropped: their registration is gone or disarmed.
     pub(crate) stale: u64,
 }
 
-impl<S: Source, D> Batch<'_, S, D> {
-    /// Reports what a system call said: at most `room` pairs of a key's bits and what its source
-    /// is ready for. Left out is what is for registrations that are gone or disarmed, and what
-    /// nobody asked for.
+impl<S: Source, D, F: FnMut(Registration<'_, S, D>, Readiness)> Batch<'_, S, D, F> {
+    /// Reports what a system call said. Left out is what is for registrations that are gone or
+    /// disarmed, and what nobody asked for.
     ///
-    /// Every event passes here, hence slices that stay in registers instead of vectors.
-    #[inline]
-    pub(crate) fn report(
-        &mut self,
-        room: usize,
-        answers: impl IntoIterator<Item = (u64, Readiness)>,
-    ) {
+    /// Every event passes here.
+    #[inline(always)]
+    pub(crate) fn report(&mut self, answers: &[Answer]) {
         let slots = self.slots.list.as_mut_slice();
-        let mut places = self.events.room(room).iter_mut();
-        for (bits, seen) in answers {
+        // Locals, which the compiler keeps in registers, where it writes fields back at each event.
+        let each = &mut *self.each;
+        let (mut events, mut stale, mut is_notified) = (0, 0, false);
+        for answer in answers {
+            let bits = answer::bits(answer);
             let Some((slot, interest)) = armed(slots, bits) else {
-                count_odd(bits, &mut self.is_notified, &mut self.stale);
+                // The notifier has no slot, so to look for it here costs other events nothing.
+                let is_bell = bits == NOTIFIER;
+                is_notified |= is_bell;
+                stale += u64::from(!is_bell);
                 continue;
             };
-            let readiness = seen.seen_with(interest);
+            let readiness = answer::seen(answer).seen_with(interest);
             if readiness.is_empty() {
                 continue;
             }
             if slot.mode == Mode::OneShot {
                 slot.interest = None;
             }
-            let Some(place) = places.next() else { break };
-            let key = slot.key;
-            *place = Event { key, readiness };
+            if let Some(tenant) = &slot.tenant {
+                events += 1;
+                each(Registration { slot, tenant }, readiness);
+            }
         }
-        let unused = places.len();
-        self.events.keep(room - unused);
+        self.events += events;
+        self.stale += stale;
+        self.is_notified |= is_notified;
     }
 }
 
@@ -221,20 +221,10 @@ fn armed<S, D>(slots: &mut [Slot<S, D>], bits: u64) -> Option<(&mut Slot<S, D>, 
     Some((slot, interest))
 }
 
-/// The notifier has no slot, so it costs other events nothing to look for it here.
-#[cold]
-#[inline(never)]
-fn count_odd(bits: u64, is_notified: &mut bool, stale: &mut u64) {
-    if bits == NOTIFIER {
-        *is_notified = true;
-    } else {
-        *stale += 1;
-    }
-}
-
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+    use crate::backend::answer::answer;
     use std::io::PipeReader;
     use std::rc::Rc;
 
@@ -254,7 +244,7 @@ mod tests {
     fn a_slot_stays_small() {
         assert_eq!(size_of::<Slot<Rc<PipeReader>, ()>>(), 24);
         assert_eq!(size_of::<Option<Key>>(), 8);
-        assert_eq!(size_of::<Event>(), 16);
+        assert_eq!(size_of::<crate::Event>(), 16);
     }
 
     #[test]
@@ -288,23 +278,23 @@ mod tests {
         let (gone, disarmed) = (fill(&mut slots), fill(&mut slots));
         slots.remove(gone);
         slots.get_mut(disarmed).expect("registered").interest = None;
-        let mut events = Events::new();
         let mut batch = Batch {
             slots: &mut slots,
-            events: &mut events,
+            each: &mut |_: Registration<'_, _, _>, _| panic!("nobody is there to hear of it"),
+            events: 0,
             is_notified: false,
             stale: 0,
         };
         let unknown = 7 | 1 << 32;
         let answers = [
-            (gone.bits(), Readiness::READ),
-            (disarmed.bits(), Readiness::HANGUP),
-            (unknown, Readiness::READ),
+            answer(gone.bits(), Readiness::READ),
+            answer(disarmed.bits(), Readiness::HANGUP),
+            answer(unknown, Readiness::READ),
         ];
-        batch.report(answers.len(), answers);
+        batch.report(&answers);
         assert_eq!((batch.stale, batch.is_notified), (3, false));
-        batch.report(1, [(NOTIFIER, Readiness::READ)]);
+        batch.report(&[answer(NOTIFIER, Readiness::READ)]);
         assert_eq!((batch.stale, batch.is_notified), (3, true));
-        assert!(events.is_empty());
+        assert_eq!(batch.events, 0);
     }
 }

@@ -36,19 +36,11 @@ static ALLOCATOR: Counting = Counting;
 #[test]
 fn waits_and_looks_allocate_nothing_once_the_buffers_have_grown() {
     for &backend in Backend::available() {
-        let pairs: Vec<_> = (0..300)
-            .map(|_| UnixStream::pair().expect("a socket pair"))
-            .collect();
+        let pairs: Vec<_> = (0..300).map(|_| UnixStream::pair().expect("a socket pair")).collect();
         let mut selector = Selector::with_backend(backend).expect("a selector");
         for (at, (near, _)) in pairs.iter().enumerate() {
-            let mode = if at % 2 == 0 {
-                Mode::Level
-            } else {
-                Mode::OneShot
-            };
-            selector
-                .register_with(near, Interest::WRITE, mode, ())
-                .expect("registered");
+            let mode = if at % 2 == 0 { Mode::Level } else { Mode::OneShot };
+            selector.register_with(near, Interest::WRITE, mode, ()).expect("registered");
         }
         let mut events = Events::new();
         let mut round = || {

@@ -3,13 +3,18 @@
 #![cfg(unix)]
 #![allow(unsafe_code)]
 
+#[cfg(target_os = "linux")]
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::process::Command;
+#[cfg(target_os = "linux")]
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+#[cfg(target_os = "linux")]
+use std::time::Instant;
 
 use poll::{Backend, Events, Interest, Selector};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -20,9 +25,7 @@ fn alone() -> MutexGuard<'static, ()> {
 }
 
 fn open_descriptors() -> usize {
-    std::fs::read_dir("/dev/fd")
-        .expect("a list of descriptors")
-        .count()
+    std::fs::read_dir("/dev/fd").expect("a list of descriptors").count()
 }
 
 #[test]
@@ -33,9 +36,7 @@ fn two_thousand_selectors_leak_no_descriptor() {
         let before = open_descriptors();
         for _ in 0..2_000 {
             let mut selector = Selector::with_backend(backend).expect("a selector");
-            selector
-                .register(&near, Interest::READ, ())
-                .expect("registered");
+            selector.register(&near, Interest::READ, ()).expect("registered");
             drop((selector.notifier(), selector));
         }
         assert_eq!(open_descriptors(), before, "{backend}");
@@ -49,35 +50,24 @@ fn more_than_1024_descriptors_work() {
     let wanted = 4_096;
     let limit = getrlimit(Resource::Nofile);
     if limit.current.is_some_and(|current| current < wanted) {
-        let raised = Rlimit {
-            current: Some(wanted),
-            ..limit
-        };
+        let raised = Rlimit { current: Some(wanted), ..limit };
         setrlimit(Resource::Nofile, raised).expect("room for descriptors");
     }
-    let (near, far): (Vec<_>, Vec<_>) = (0..PAIRS)
-        .map(|_| UnixStream::pair().expect("a socket pair"))
-        .unzip();
+    let (near, far): (Vec<_>, Vec<_>) =
+        (0..PAIRS).map(|_| UnixStream::pair().expect("a socket pair")).unzip();
     let last = far.last().expect("a socket");
     assert!(last.as_raw_fd() > 1_024);
     for &backend in Backend::available() {
         let mut selector = Selector::with_backend(backend).expect("a selector");
         for stream in near.iter().chain(&far) {
-            selector
-                .register(stream, Interest::WRITE, ())
-                .expect("registered");
+            selector.register(stream, Interest::WRITE, ()).expect("registered");
         }
         let mut events = Events::new();
         for _ in 0..8 {
-            selector
-                .select(&mut events, Some(Duration::from_secs(10)))
-                .expect("a wait");
+            selector.select(&mut events, Some(Duration::from_secs(10))).expect("a wait");
         }
         assert_eq!(events.len(), 2 * PAIRS, "{backend}");
-        assert!(
-            events.iter().all(|event| event.readiness.is_writable()),
-            "{backend}"
-        );
+        assert!(events.iter().all(|event| event.readiness.is_writable()), "{backend}");
     }
     let (_, ready, _) = poll::select(&[], &[last], &[], None).expect("a wait");
     assert_eq!(ready.len(), 1);
@@ -128,10 +118,19 @@ mod signals {
                     std::thread::park_timeout(Duration::from_micros(500));
                 }
             });
-            let result = work();
-            is_done.store(true, Ordering::Release);
-            result
+            // Also when `work` panics: the scope waits for the thread.
+            let _done = Done(&is_done);
+            work()
         })
+    }
+
+    /// Raises the flag when it is dropped.
+    struct Done<'a>(&'a AtomicBool);
+
+    impl Drop for Done<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Release);
+        }
     }
 
     #[test]
@@ -145,11 +144,7 @@ mod signals {
                     let start = Instant::now();
                     let count = selector.select(&mut Events::new(), Some(timeout));
                     assert_eq!(count.expect("no interruption is seen"), 0, "{backend}");
-                    assert!(
-                        start.elapsed() >= timeout,
-                        "{backend}: {:?}",
-                        start.elapsed()
-                    );
+                    assert!(start.elapsed() >= timeout, "{backend}: {:?}", start.elapsed());
                     // The polling crate resumes by itself, and does not tell.
                     if backend == Backend::Native || selector.counters().interruptions > 0 {
                         return;
@@ -160,12 +155,19 @@ mod signals {
         }
     }
 
+    /// Makes all readable, late enough for a wait to have begun and been interrupted.
+    fn write_late(pairs: &[(UnixStream, UnixStream)]) {
+        std::thread::sleep(Duration::from_millis(2));
+        for (_, far) in pairs {
+            (&*far).write_all(b"x").expect("room for a byte");
+        }
+    }
+
     #[test]
     fn an_interrupted_wait_loses_no_event() {
+        const ROUNDS: usize = 20;
         let _alone = alone();
-        let pairs: Vec<_> = (0..20)
-            .map(|_| UnixStream::pair().expect("a socket pair"))
-            .collect();
+        let pairs: Vec<_> = (0..20).map(|_| UnixStream::pair().expect("a socket pair")).collect();
         for &backend in Backend::available() {
             let mut selector = Selector::with_backend(backend).expect("a selector");
             let mode = if selector.supports(poll::Mode::Edge) {
@@ -174,21 +176,37 @@ mod signals {
                 poll::Mode::OneShot
             };
             for (near, _) in &pairs {
-                selector
-                    .register_with(near, Interest::WRITE, mode, ())
-                    .expect("registered");
+                selector.register_with(near, Interest::READ, mode, ()).expect("registered");
             }
             let mut events = Events::new();
-            while_interrupted(|| {
-                for _ in 0..200 {
-                    let count = selector.select(&mut events, Some(Duration::from_secs(10)));
-                    assert_eq!(count.expect("a wait"), pairs.len(), "{backend}");
+            let mut round = |selector: &mut Selector<&UnixStream>| {
+                let mut count = 0;
+                while count < pairs.len() {
+                    let found = selector.select(&mut events, Some(Duration::from_secs(10)));
+                    assert_ne!(found.expect("a wait"), 0, "{backend}: an event was lost");
+                    count += events.len();
                     for event in &events {
-                        selector
-                            .modify(event.key, Interest::WRITE)
-                            .expect("news again");
+                        let mut near = *selector.get(event.key).expect("registered").source();
+                        near.read_exact(&mut [0]).expect("the byte");
+                        selector.modify(event.key, Interest::READ).expect("news again");
                     }
                 }
+            };
+            while_interrupted(|| {
+                // On a busy machine it may take more of them until a wait is interrupted.
+                for number in 0..50 * ROUNDS {
+                    std::thread::scope(|scope| {
+                        scope.spawn(|| write_late(&pairs));
+                        round(&mut selector);
+                    });
+                    // The polling crate resumes by itself, and does not tell.
+                    let told = backend != Backend::Native;
+                    let interrupted = !told || selector.counters().interruptions > 0;
+                    if interrupted && number + 1 >= ROUNDS {
+                        return;
+                    }
+                }
+                panic!("{backend} was never interrupted");
             });
         }
     }

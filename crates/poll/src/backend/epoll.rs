@@ -8,39 +8,28 @@ use rustix::event::epoll::{self, EventData, EventFlags};
 use rustix::io::Errno;
 
 use super::Watch;
+use super::answer::Answer;
 use super::epoll_wait::Waiter;
 use crate::interest::{Interest, Mode};
 use crate::key::NOTIFIER;
 use crate::notifier::Notifier;
-use crate::readiness::Readiness;
-use crate::slots::Batch;
-use crate::source::Source;
 
 /// An epoll instance that carries each registration's key.
 pub(crate) struct Epoll {
     instance: OwnedFd,
     waiter: Waiter,
     /// What the kernel writes into; its capacity is the largest batch.
-    ready: Vec<libc::epoll_event>,
+    ready: Vec<Answer>,
 }
 
 impl Epoll {
     pub(crate) fn new(notifier: &Notifier) -> io::Result<Self> {
         let instance = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         if let Some(bell) = notifier.descriptor() {
-            epoll::add(
-                &instance,
-                bell,
-                EventData::new_u64(NOTIFIER),
-                EventFlags::IN,
-            )?;
+            epoll::add(&instance, bell, EventData::new_u64(NOTIFIER), EventFlags::IN)?;
         }
         let ready = Vec::with_capacity(FIRST_BATCH);
-        Ok(Self {
-            instance,
-            waiter: Waiter::default(),
-            ready,
-        })
+        Ok(Self { instance, waiter: Waiter::default(), ready })
     }
 
     /// Tells the kernel about a descriptor that the selector does not hold yet.
@@ -49,17 +38,10 @@ impl Epoll {
     /// the file open. If the number is registered with the same file again, the entry is taken
     /// over.
     pub(crate) fn add(&self, watch: Watch<'_>) -> io::Result<()> {
-        let (data, flags) = (
-            EventData::new_u64(watch.key.bits()),
-            flags(watch.interest, watch.mode),
-        );
+        let (data, flags) =
+            (EventData::new_u64(watch.key.bits()), flags(watch.interest, watch.mode));
         match epoll::add(&self.instance, watch.descriptor, data, flags) {
-            Err(Errno::EXIST) => Ok(epoll::modify(
-                &self.instance,
-                watch.descriptor,
-                data,
-                flags,
-            )?),
+            Err(Errno::EXIST) => Ok(epoll::modify(&self.instance, watch.descriptor, data, flags)?),
             added => Ok(added?),
         }
     }
@@ -67,10 +49,8 @@ impl Epoll {
     /// Changes what the kernel waits for. An entry that the kernel dropped, because the source
     /// closed its descriptor and opened another one under the same number, is made anew.
     pub(crate) fn modify(&self, watch: Watch<'_>) -> io::Result<()> {
-        let (data, flags) = (
-            EventData::new_u64(watch.key.bits()),
-            flags(watch.interest, watch.mode),
-        );
+        let (data, flags) =
+            (EventData::new_u64(watch.key.bits()), flags(watch.interest, watch.mode));
         match epoll::modify(&self.instance, watch.descriptor, data, flags) {
             Err(Errno::NOENT) => Ok(epoll::add(&self.instance, watch.descriptor, data, flags)?),
             modified => Ok(modified?),
@@ -82,22 +62,17 @@ impl Epoll {
     }
 
     #[inline]
-    pub(crate) fn wait<S: Source, D>(
-        &mut self,
-        timeout: Option<Duration>,
-        batch: &mut Batch<'_, S, D>,
-    ) -> io::Result<()> {
-        self.waiter
-            .wait(self.instance.as_fd(), &mut self.ready, timeout)?;
-        let answers = self
-            .ready
-            .iter()
-            .map(|event| (event.u64, Readiness::from_epoll(event.events)));
-        batch.report(self.ready.len(), answers);
+    pub(crate) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         if self.ready.len() == self.ready.capacity() {
             self.ready.reserve(2 * self.ready.len());
         }
-        Ok(())
+        self.waiter.wait(self.instance.as_fd(), &mut self.ready, timeout)
+    }
+
+    /// What the last wait brought.
+    #[inline]
+    pub(crate) fn answers(&self) -> &[Answer] {
+        &self.ready
     }
 }
 

@@ -138,13 +138,8 @@ mod tests {
                 let timeout = Duration::from_nanos(nanos);
                 let start = Instant::now();
                 let mut batch = Vec::with_capacity(1);
-                waiter
-                    .wait(epoll.as_fd(), &mut batch, Some(timeout))
-                    .expect("a wait");
-                assert!(
-                    start.elapsed() >= timeout,
-                    "coarse: {is_coarse}, {nanos} ns"
-                );
+                waiter.wait(epoll.as_fd(), &mut batch, Some(timeout)).expect("a wait");
+                assert!(start.elapsed() >= timeout, "coarse: {is_coarse}, {nanos} ns");
                 assert!(batch.is_empty());
             }
             assert_eq!(waiter.is_coarse, is_coarse);
@@ -153,12 +148,9 @@ mod tests {
 
     #[test]
     fn a_refused_call_is_told_from_a_failed_one() {
-        for (code, missing) in [
-            (libc::ENOSYS, true),
-            (libc::EPERM, true),
-            (libc::EINTR, false),
-            (libc::EBADF, false),
-        ] {
+        for (code, missing) in
+            [(libc::ENOSYS, true), (libc::EPERM, true), (libc::EINTR, false), (libc::EBADF, false)]
+        {
             assert_eq!(is_missing(&io::Error::from_raw_os_error(code)), missing);
         }
     }

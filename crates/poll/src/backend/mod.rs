@@ -1,5 +1,6 @@
 //! The system calls that can wait, and the one interface behind which they stand.
 
+pub(crate) mod answer;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 mod epoll;
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -15,13 +16,15 @@ use std::io;
 use std::str::FromStr;
 use std::time::Duration;
 
+use answer::Answer;
+
 use crate::error::Refusal;
 use crate::interest::{Interest, Mode};
 use crate::key::Key;
 use crate::notifier::Notifier;
-use crate::slots::{Batch, Slots};
+use crate::slots::Slots;
 use crate::source::{Descriptor, Source};
-#[cfg(unix)]
+#[cfg(any(target_os = "linux", target_os = "android"))]
 use std::os::fd::AsFd;
 
 /// The system call that a selector waits with.
@@ -98,7 +101,7 @@ pub(crate) struct Watch<'a> {
 }
 
 /// A backend at work. It translates bits; what they mean is decided in one place for all, in
-/// [`Selector`](crate::Selector) and [`Batch`].
+/// [`Selector`](crate::Selector) and [`Batch`](crate::slots::Batch).
 pub(crate) enum Driver {
     #[cfg(all(unix, not(target_os = "illumos")))]
     Select(select::Select),
@@ -220,22 +223,29 @@ impl Driver {
         }
     }
 
-    /// Waits once, for at most `timeout`, and reports what is ready. A signal may end it early.
+    /// Waits once, for at most `timeout`, and says what that brought, even with an error. A signal may
+    /// end it early.
     #[inline]
     pub(crate) fn wait<S: Source, D>(
         &mut self,
         timeout: Option<Duration>,
         #[cfg_attr(windows, allow(unused_variables))] notifier: &Notifier,
-        batch: &mut Batch<'_, S, D>,
-    ) -> io::Result<()> {
+        slots: &Slots<S, D>,
+    ) -> (io::Result<()>, &[Answer]) {
         match self {
             #[cfg(any(target_os = "linux", target_os = "android"))]
-            Self::Epoll(epoll) => epoll.wait(timeout, batch),
+            Self::Epoll(epoll) => (epoll.wait(timeout), epoll.answers()),
             #[cfg(unix)]
-            Self::Poll(poll) => poll.wait(timeout, notifier.descriptor(), batch),
+            Self::Poll(poll) => {
+                let waited = poll.wait(timeout, notifier.descriptor(), slots);
+                (waited, poll.answers())
+            }
             #[cfg(all(unix, not(target_os = "illumos")))]
-            Self::Select(select) => select.wait(timeout, notifier.descriptor(), batch),
-            Self::Native(native) => native.wait(timeout, batch),
+            Self::Select(select) => {
+                let waited = select.wait(timeout, notifier.descriptor(), slots);
+                (waited, select.answers())
+            }
+            Self::Native(native) => (native.wait(timeout, slots), native.answers()),
         }
     }
 

@@ -9,19 +9,20 @@ use std::time::Duration;
 use polling::{Event, PollMode, Poller};
 
 use super::Watch;
+use super::answer::{Answer, answer};
 use crate::interest::Mode;
-use crate::key::Key;
+use crate::key::{Key, NOTIFIER};
 use crate::notifier::Notifier;
 use crate::readiness::Readiness;
-use crate::slots::{Batch, Slot, Slots};
+use crate::slots::{Slot, Slots};
 use crate::source::{Descriptor, Source, number};
 
 /// A poller, and what its interface leaves to its user.
 pub(crate) struct Native {
     poller: Arc<Poller>,
     ready: polling::Events,
-    /// What `ready` says, in the terms of the selector. Empty between waits.
-    seen: Vec<(u64, Readiness)>,
+    /// What `ready` says, in the terms of the selector.
+    seen: Vec<Answer>,
     /// What to ask for where reading is asked for; see [`plain_read`].
     read: Event,
     /// Whether the poller keeps level mode by itself. Event ports do not.
@@ -101,31 +102,37 @@ impl Native {
     pub(crate) fn wait<S: Source, D>(
         &mut self,
         timeout: Option<Duration>,
-        batch: &mut Batch<'_, S, D>,
+        slots: &Slots<S, D>,
     ) -> io::Result<()> {
-        self.arm_fired(batch.slots)?;
+        self.arm_fired(slots)?;
+        if self.ready.len() == self.ready.capacity().get() {
+            let more = self.ready.capacity().saturating_mul(GROWTH);
+            self.ready = polling::Events::with_capacity(more);
+        }
         self.ready.clear();
+        self.seen.clear();
         self.poller.wait(&mut self.ready, timeout)?;
         // The poller does not say why it woke.
-        batch.is_notified = true;
+        self.seen.push(answer(NOTIFIER, Readiness::EMPTY));
         for event in self.ready.iter() {
-            let key = batch.slots.carried(event.key);
-            let Some(found) = key.and_then(|key| batch.slots.get(key)) else {
-                batch.stale += 1;
+            let key = slots.carried(event.key);
+            let Some(found) = key.and_then(|key| slots.get(key)) else {
+                // Nobody has this key: it will be counted as stale.
+                self.seen.push(answer(event.key as u64, Readiness::EMPTY));
                 continue;
             };
             if !self.has_level && found.mode() == Mode::Level {
                 self.fired.push(found.key());
             }
             let seen = readiness(&event, found.slot);
-            self.seen.push((found.key().bits(), seen));
-        }
-        batch.report(self.seen.len(), self.seen.drain(..));
-        if self.ready.len() == self.ready.capacity().get() {
-            let more = self.ready.capacity().saturating_mul(GROWTH);
-            self.ready = polling::Events::with_capacity(more);
+            self.seen.push(answer(found.key().bits(), seen));
         }
         Ok(())
+    }
+
+    /// What the last wait brought.
+    pub(crate) fn answers(&self) -> &[Answer] {
+        &self.seen
     }
 
     #[cfg(unix)]
@@ -141,12 +148,7 @@ impl Native {
                 && let (Some(interest), Some(descriptor)) = (slot.interest, slot.descriptor())
             {
                 let mode = Mode::Level;
-                self.modify(Watch {
-                    descriptor,
-                    key,
-                    interest,
-                    mode,
-                })?;
+                self.modify(Watch { descriptor, key, interest, mode })?;
             }
         }
         Ok(())
@@ -164,17 +166,8 @@ impl Native {
     /// is missed: a registration is deleted before its slot is free, and each batch is gone
     /// through before anybody can delete anything.
     fn event(&self, watch: Watch<'_>) -> Event {
-        let Watch {
-            key,
-            interest,
-            mode,
-            ..
-        } = watch;
-        let mut event = if interest.is_readable() {
-            self.read
-        } else {
-            Event::none(0)
-        };
+        let Watch { key, interest, mode, .. } = watch;
+        let mut event = if interest.is_readable() { self.read } else { Event::none(0) };
         event.key = key.bits() as usize;
         event.writable = interest.is_writable();
         let unasked = mode == Mode::Edge && interest.is_readable();
@@ -248,24 +241,24 @@ const GROWTH: NonZeroUsize = NonZeroUsize::new(2).unwrap();
 #[cfg(all(test, any(target_os = "linux", target_os = "android")))]
 mod tests {
     use super::*;
-    use crate::events::Events;
     use crate::interest::Interest;
+    use crate::registration::Registration;
+    use crate::slots::Batch;
     use crate::source::descriptor;
     use std::io::Write;
 
     /// Waits as event ports do, which keep no level mode, and returns how many events came.
-    fn wait(native: &mut Native, slots: &mut Slots<io::PipeReader, ()>) -> usize {
-        let mut events = Events::new();
+    fn wait(native: &mut Native, slots: &mut Slots<io::PipeReader, ()>) -> u64 {
+        native.wait(Some(Duration::ZERO), slots).expect("a wait");
         let mut batch = Batch {
             slots,
-            events: &mut events,
+            each: &mut |_: Registration<'_, _, _>, _| (),
+            events: 0,
             is_notified: false,
             stale: 0,
         };
-        native
-            .wait(Some(Duration::ZERO), &mut batch)
-            .expect("a wait");
-        events.len()
+        batch.report(native.answers());
+        batch.events
     }
 
     #[test]
@@ -277,14 +270,7 @@ mod tests {
         let key = slots.vacancy().expect("a vacancy");
         let (interest, mode) = (Interest::READ, Mode::Level);
         let descriptor = descriptor(&reader);
-        native
-            .add(Watch {
-                descriptor,
-                key,
-                interest,
-                mode,
-            })
-            .expect("added");
+        native.add(Watch { descriptor, key, interest, mode }).expect("added");
         slots.fill(key, fd, interest, mode, (reader, ()));
         assert_eq!(wait(&mut native, &mut slots), 0);
         writer.write_all(b"hello").expect("a write");

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use super::answer::{Answer, answer};
 use crate::interest::Interest;
 use crate::key::NOTIFIER;
 use crate::readiness::Readiness;
-use crate::slots::Batch;
+use crate::slots::Slots;
 use crate::source::Source;
 
 /// The memory of the last wait. The kernel keeps nothing between waits, so neither does this:
@@ -20,8 +21,8 @@ pub(crate) struct Poll {
     fds: Vec<PollFd<'static>>,
     /// The key of each in `fds`.
     keys: Vec<u64>,
-    /// What to report once the sources are no longer borrowed. Empty between waits.
-    ready: Vec<(u64, Readiness)>,
+    /// What the last wait brought.
+    ready: Vec<Answer>,
 }
 
 impl Poll {
@@ -30,43 +31,39 @@ impl Poll {
         &mut self,
         timeout: Option<Duration>,
         bell: Option<BorrowedFd<'_>>,
-        batch: &mut Batch<'_, S, D>,
+        slots: &Slots<S, D>,
     ) -> io::Result<()> {
         let mut fds = recycle(std::mem::take(&mut self.fds));
         self.keys.clear();
-        for (slot, interest) in batch.slots.armed() {
+        self.ready.clear();
+        for (slot, interest) in slots.armed() {
             match slot.descriptor() {
                 Some(fd) => {
                     fds.push(PollFd::from_borrowed_fd(fd, flags(interest)));
                     self.keys.push(slot.key().bits());
                 }
                 // Its owner is told, and learns the cause when he modifies or unregisters it.
-                None => self.ready.push((slot.key().bits(), Readiness::ERROR)),
+                None => self.ready.push(answer(slot.key().bits(), Readiness::ERROR)),
             }
         }
         fds.extend(bell.map(|bell| PollFd::from_borrowed_fd(bell, PollFlags::IN)));
         self.keys.extend(bell.map(|_| NOTIFIER));
 
-        let timeout = if self.ready.is_empty() {
-            timeout
-        } else {
-            Some(Duration::ZERO)
-        };
+        let timeout = if self.ready.is_empty() { timeout } else { Some(Duration::ZERO) };
         let timeout = timeout.and_then(|left| Timespec::try_from(left).ok());
         let waited = poll(&mut fds, timeout.as_ref());
         if waited.is_ok() {
-            let answers = self
-                .keys
-                .iter()
-                .zip(&fds)
-                .filter(|(_, fd)| !fd.revents().is_empty());
-            self.ready
-                .extend(answers.map(|(&key, fd)| (key, readiness(fd.revents()))));
+            let answers = self.keys.iter().zip(&fds).filter(|(_, fd)| !fd.revents().is_empty());
+            self.ready.extend(answers.map(|(&key, fd)| answer(key, readiness(fd.revents()))));
         }
         self.fds = recycle(fds);
-        batch.report(self.ready.len(), self.ready.drain(..));
         waited?;
         Ok(())
+    }
+
+    /// What the last wait brought.
+    pub(crate) fn answers(&self) -> &[Answer] {
+        &self.ready
     }
 }
 
@@ -74,9 +71,7 @@ impl Poll {
 /// a vector of the same layout reuses the allocation.
 fn recycle<'a>(mut fds: Vec<PollFd<'_>>) -> Vec<PollFd<'a>> {
     fds.clear();
-    fds.into_iter()
-        .map(|_| unreachable!("the list is empty"))
-        .collect()
+    fds.into_iter().map(|_| unreachable!("the list is empty")).collect()
 }
 
 fn flags(interest: Interest) -> PollFlags {

@@ -10,10 +10,11 @@ use rustix::event::{
     FdSetElement, FdSetIter, Timespec, fd_set_insert, fd_set_num_elements, select,
 };
 
+use super::answer::{Answer, answer};
 use crate::interest::Interest;
 use crate::key::NOTIFIER;
 use crate::readiness::Readiness;
-use crate::slots::Batch;
+use crate::slots::Slots;
 use crate::source::Source;
 
 /// The memory of the last wait; as with `poll`, the kernel keeps nothing.
@@ -22,6 +23,8 @@ pub(crate) struct Select {
     sets: Sets,
     /// The keys and descriptors in the sets.
     watched: Vec<(u64, RawFd)>,
+    /// What the last wait brought.
+    ready: Vec<Answer>,
 }
 
 impl Select {
@@ -30,38 +33,35 @@ impl Select {
         &mut self,
         timeout: Option<Duration>,
         bell: Option<BorrowedFd<'_>>,
-        batch: &mut Batch<'_, S, D>,
+        slots: &Slots<S, D>,
     ) -> io::Result<()> {
         let mut asked = self.sets.ask();
         self.watched.clear();
-        let mut changed = Vec::new();
-        for (slot, interest) in batch.slots.armed() {
+        self.ready.clear();
+        for (slot, interest) in slots.armed() {
             match slot.descriptor() {
                 Some(fd) => {
                     asked.insert(fd, interest);
                     self.watched.push((slot.key().bits(), fd.as_raw_fd()));
                 }
                 // Its owner is told, and learns the cause when he modifies or unregisters it.
-                None => changed.push(slot.key().bits()),
+                None => self.ready.push(answer(slot.key().bits(), Readiness::ERROR)),
             }
         }
         if let Some(bell) = bell {
             asked.insert(bell, Interest::READ);
             self.watched.push((NOTIFIER, bell.as_raw_fd()));
         }
-        asked.wait(if changed.is_empty() {
-            timeout
-        } else {
-            Some(Duration::ZERO)
-        })?;
-        let answers = self
-            .watched
-            .iter()
-            .map(|&(key, fd)| (key, self.sets.seen(fd)));
+        asked.wait(if self.ready.is_empty() { timeout } else { Some(Duration::ZERO) })?;
+        let answers = self.watched.iter().map(|&(key, fd)| (key, self.sets.seen(fd)));
         let answers = answers.filter(|(_, seen)| !seen.is_empty());
-        let changed = changed.iter().map(|&key| (key, Readiness::ERROR));
-        batch.report(self.watched.len() + changed.len(), changed.chain(answers));
+        self.ready.extend(answers.map(|(key, seen)| answer(key, seen)));
         Ok(())
+    }
+
+    /// What the last wait brought.
+    pub(crate) fn answers(&self) -> &[Answer] {
+        &self.ready
     }
 }
 
@@ -89,11 +89,7 @@ impl Sets {
         for set in [&mut self.read, &mut self.write, &mut self.except] {
             set.clear();
         }
-        Asked {
-            sets: self,
-            bound: 0,
-            borrowed: PhantomData,
-        }
+        Asked { sets: self, bound: 0, borrowed: PhantomData }
     }
 
     /// What the last wait found `fd` ready for.
@@ -123,32 +119,18 @@ impl<'fd> Asked<'_, 'fd> {
 
     /// Waits until a descriptor is ready, and says whether one is. One system call.
     pub(crate) fn wait(self, timeout: Option<Duration>) -> io::Result<bool> {
-        let Sets {
-            read,
-            write,
-            except,
-            seen,
-        } = self.sets;
+        let Sets { read, write, except, seen } = self.sets;
         let timeout = timeout.and_then(|left| Timespec::try_from(left).ok());
         // SAFETY: the descriptors in the sets are open, since `self` borrows them; and each set
         // has a place for each descriptor below `bound`, since `insert` makes all three as large
         // as the largest descriptor needs.
-        let count = unsafe {
-            select(
-                self.bound,
-                Some(read),
-                Some(write),
-                Some(except),
-                timeout.as_ref(),
-            )?
-        };
+        let count =
+            unsafe { select(self.bound, Some(read), Some(write), Some(except), timeout.as_ref())? };
         seen.clear();
         seen.resize(self.bound as usize, Readiness::EMPTY);
-        for (set, meaning) in [
-            (read, Readiness::READ),
-            (write, Readiness::WRITE),
-            (except, Readiness::PRIORITY),
-        ] {
+        for (set, meaning) in
+            [(read, Readiness::READ), (write, Readiness::WRITE), (except, Readiness::PRIORITY)]
+        {
             FdSetIter::new(set).for_each(|fd| seen[fd as usize] |= meaning);
         }
         Ok(count > 0)

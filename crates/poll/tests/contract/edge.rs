@@ -26,9 +26,7 @@ fn a_backend_without_it_refuses_at_registration() {
                 assert_eq!(Refusal::of(refused.error()), Some(&cause));
                 let (_, near, data) = refused.into_parts();
                 assert_eq!(data, "data");
-                selector
-                    .register(near, Interest::READ, data)
-                    .expect("as good as new");
+                selector.register(near, Interest::READ, data).expect("as good as new");
             }
         }
     });
@@ -45,29 +43,20 @@ fn each_arrival_is_reported_once() {
     on_every_backend_with_edge(|backend| {
         let (near, far) = unix_pair();
         let mut selector = selector(backend);
-        let key = selector
-            .register_with(&near, Interest::READ, Mode::Edge, ())
-            .expect("registered");
+        let key =
+            selector.register_with(&near, Interest::READ, Mode::Edge, ()).expect("registered");
         for _ in 0..3 {
             send(&far, b"hello");
             assert_eq!(wait_for(&mut selector, key), Readiness::READ);
             assert_quiet(&mut selector);
         }
         selector.modify(key, Interest::READ).expect("modified");
-        assert_eq!(
-            wait_for(&mut selector, key),
-            Readiness::READ,
-            "modifying counts as news"
-        );
+        assert_eq!(wait_for(&mut selector, key), Readiness::READ, "modifying counts as news");
         selector.modify(key, None).expect("disarmed");
         send(&far, b"hello");
         assert_quiet(&mut selector);
         selector.modify(key, Interest::READ).expect("armed");
-        assert_eq!(
-            wait_for(&mut selector, key),
-            Readiness::READ,
-            "so does arming"
-        );
+        assert_eq!(wait_for(&mut selector, key), Readiness::READ, "so does arming");
     });
 }
 
@@ -76,17 +65,13 @@ fn an_urgent_byte_is_told_so_that_a_short_read_is_not_trusted() {
     on_every_backend_with_edge(|backend| {
         let (near, far) = tcp_pair();
         let mut selector = selector(backend);
-        let key = selector
-            .register_with(&near, Interest::READ, Mode::Edge, ())
-            .expect("registered");
+        let key =
+            selector.register_with(&near, Interest::READ, Mode::Edge, ()).expect("registered");
         send_urgent(&far, &near);
         assert_eq!(wait_for(&mut selector, key), Readiness::PRIORITY);
         send(&far, b"behind it");
         let seen = wait_for(&mut selector, key);
-        assert!(
-            seen.contains(Readiness::READ | Readiness::PRIORITY),
-            "{seen:?}"
-        );
+        assert!(seen.contains(Readiness::READ | Readiness::PRIORITY), "{seen:?}");
     });
 }
 
@@ -96,17 +81,13 @@ fn a_discarded_duplicate_is_silent_and_counted() {
         let (near, far) = unix_pair();
         let duplicate = near.try_clone().expect("a duplicate");
         let mut selector = selector(backend);
-        let old = selector
-            .register_with(near, Interest::READ, Mode::Edge, ())
-            .expect("registered");
+        let old = selector.register_with(near, Interest::READ, Mode::Edge, ()).expect("registered");
         drop(selector.discard(old).expect("was there"));
         assert!(selector.discard(old).is_none());
 
         // Takes the slot, and on most systems the descriptor's number, of the one that left.
         let (other, _other_far) = unix_pair();
-        selector
-            .register_with(other, Interest::READ, Mode::Edge, ())
-            .expect("registered");
+        selector.register_with(other, Interest::READ, Mode::Edge, ()).expect("registered");
         send(&far, b"to the duplicate");
         assert_quiet(&mut selector);
         let stale = u64::from(backend == Backend::Epoll);
@@ -121,9 +102,7 @@ fn a_discarded_source_may_come_back_unclosed() {
         let (near, far) = unix_pair();
         let mut selector = selector(backend);
         for mode in [Mode::Edge, Mode::Level, Mode::Edge] {
-            let key = selector
-                .register_with(&near, Interest::READ, mode, ())
-                .expect("registered");
+            let key = selector.register_with(&near, Interest::READ, mode, ()).expect("registered");
             send(&far, b"hello");
             assert_eq!(wait_for(&mut selector, key), Readiness::READ);
             selector.discard(key).expect("was there");

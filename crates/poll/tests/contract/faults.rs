@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::ErrorKind;
 
-use poll::{Backend, Interest, Mode, Readiness, Refusal};
+use poll::{Interest, Mode, Readiness, Refusal};
 
 use crate::util::*;
 
@@ -14,9 +14,7 @@ fn an_urgent_byte_does_not_spin_a_reader() {
             for interest in [Interest::READ, Interest::READ | Interest::WRITE] {
                 let (near, far) = tcp_pair();
                 let mut selector = selector(backend);
-                let key = selector
-                    .register_with(&near, interest, mode, ())
-                    .expect("registered");
+                let key = selector.register_with(&near, interest, mode, ()).expect("registered");
                 if interest.is_writable() {
                     assert_eq!(wait_for(&mut selector, key), Readiness::WRITE);
                     fill(&near);
@@ -36,9 +34,7 @@ fn priority_is_waited_for_alone() {
     on_every_backend(|backend| {
         let (near, far) = tcp_pair();
         let mut selector = selector(backend);
-        let key = selector
-            .register(&near, Interest::PRIORITY, ())
-            .expect("registered");
+        let key = selector.register(&near, Interest::PRIORITY, ()).expect("registered");
         send(&far, b"not urgent");
         arrive(&near, rustix::event::PollFlags::IN);
         assert_quiet(&mut selector);
@@ -58,10 +54,7 @@ fn priority_never_implies_read() {
         assert_eq!(wait_for(&mut selector, key), Readiness::PRIORITY);
         send(&far, b"behind it");
         arrive(&near, rustix::event::PollFlags::IN);
-        assert_eq!(
-            wait_for(&mut selector, key),
-            Readiness::READ | Readiness::PRIORITY
-        );
+        assert_eq!(wait_for(&mut selector, key), Readiness::READ | Readiness::PRIORITY);
     });
 }
 
@@ -71,9 +64,7 @@ fn a_disarmed_registration_does_not_report_hangups() {
         for mode in [Mode::Level, Mode::OneShot] {
             let (near, far) = unix_pair();
             let mut selector = selector(backend);
-            let key = selector
-                .register_with(&near, Interest::READ, mode, ())
-                .expect("registered");
+            let key = selector.register_with(&near, Interest::READ, mode, ()).expect("registered");
             selector.modify(key, None).expect("disarmed");
             drop(far);
             assert_quiet(&mut selector);
@@ -90,9 +81,7 @@ fn nothing_that_was_asked_for_is_no_event() {
     on_every_backend(|backend| {
         let (near, far) = tcp_pair();
         let mut selector = selector(backend);
-        selector
-            .register(&near, Interest::PRIORITY, ())
-            .expect("registered");
+        selector.register(&near, Interest::PRIORITY, ()).expect("registered");
         send(&far, b"plain bytes");
         arrive(&near, rustix::event::PollFlags::IN);
         assert!(look(&mut selector).is_empty());
@@ -106,9 +95,7 @@ fn a_closed_duplicate_leaves_no_zombie() {
             let (near, far) = unix_pair();
             let duplicate = near.try_clone().expect("a duplicate");
             let mut selector = selector(backend);
-            let key = selector
-                .register(near, Interest::READ, ())
-                .expect("registered");
+            let key = selector.register(near, Interest::READ, ()).expect("registered");
             if discards {
                 drop(selector.discard(key).expect("registered"));
             } else {
@@ -150,19 +137,15 @@ fn a_failed_modification_leaves_the_registration_whole() {
         let other = epoll::create(epoll::CreateFlags::CLOEXEC).expect("an epoll instance");
         let mut selector = selector(backend);
         let Some(own) = selector.as_fd() else {
-            return assert!(matches!(backend, Backend::Poll | Backend::Select));
+            return assert!(matches!(backend, poll::Backend::Poll | poll::Backend::Select));
         };
         let own = own.try_clone_to_owned().expect("a duplicate");
-        let key = selector
-            .register(other.as_fd(), Interest::READ, 5)
-            .expect("registered");
+        let key = selector.register(other.as_fd(), Interest::READ, 5).expect("registered");
         selector.modify(key, None).expect("disarmed");
         let data = epoll::EventData::new_u64(0);
         epoll::add(&other, &own, data, epoll::EventFlags::IN).expect("watched");
 
-        let failed = selector
-            .modify(key, Interest::READ)
-            .expect_err("watches itself");
+        let failed = selector.modify(key, Interest::READ).expect_err("watches itself");
         assert!(Refusal::of(&failed).is_none(), "{failed}");
         let found = selector.get(key).expect("still registered");
         assert_eq!((found.interest(), *found.data()), (None, 5));
@@ -185,9 +168,7 @@ fn a_reopened_number_is_watched_again_when_modified() {
         let (near, _far) = unix_pair();
         let (fresh, fresh_far) = unix_pair();
         let mut selector = selector(backend);
-        let key = selector
-            .register(&near, Interest::READ, ())
-            .expect("registered");
+        let key = selector.register(&near, Interest::READ, ()).expect("registered");
         replace(&near, &fresh);
         selector.modify(key, Interest::READ).expect("modified");
         send(&fresh_far, b"hello");

@@ -1,7 +1,5 @@
 //! Level mode: what is ready is reported for as long as it is.
 
-use std::net::Shutdown;
-
 use poll::{Backend, Interest, Readiness};
 
 use crate::util::*;
@@ -11,9 +9,7 @@ fn readable_until_it_is_read() {
     on_every_backend(|backend| {
         let (near, far) = unix_pair();
         let mut selector = selector(backend);
-        let key = selector
-            .register(&near, Interest::READ, ())
-            .expect("registered");
+        let key = selector.register(&near, Interest::READ, ()).expect("registered");
         assert_quiet(&mut selector);
         send(&far, b"hello");
         for _ in 0..3 {
@@ -29,9 +25,7 @@ fn writable_until_it_is_full() {
     on_every_backend(|backend| {
         let (near, far) = unix_pair();
         let mut selector = selector(backend);
-        let key = selector
-            .register(&near, Interest::WRITE, ())
-            .expect("registered");
+        let key = selector.register(&near, Interest::WRITE, ()).expect("registered");
         assert_eq!(wait_for(&mut selector, key), Readiness::WRITE);
         fill(&near);
         assert_quiet(&mut selector);
@@ -48,10 +42,7 @@ fn both_directions_come_in_one_event() {
         let mut selector = selector(backend);
         let both = Interest::READ | Interest::WRITE;
         let key = selector.register(&near, both, ()).expect("registered");
-        assert_eq!(
-            wait_for(&mut selector, key),
-            Readiness::READ | Readiness::WRITE
-        );
+        assert_eq!(wait_for(&mut selector, key), Readiness::READ | Readiness::WRITE);
     });
 }
 
@@ -61,9 +52,7 @@ fn only_what_was_asked_for_is_reported() {
         let (near, far) = unix_pair();
         send(&far, b"hello");
         let mut selector = selector(backend);
-        let key = selector
-            .register(&near, Interest::WRITE, ())
-            .expect("registered");
+        let key = selector.register(&near, Interest::WRITE, ()).expect("registered");
         assert_eq!(wait_for(&mut selector, key), Readiness::WRITE);
         selector.modify(key, Interest::READ).expect("modified");
         assert_eq!(wait_for(&mut selector, key), Readiness::READ);
@@ -78,9 +67,7 @@ fn disarmed_says_nothing_and_armed_again_speaks() {
         let (near, far) = unix_pair();
         send(&far, b"hello");
         let mut selector = selector(backend);
-        let key = selector
-            .register(&near, Interest::READ, 7)
-            .expect("registered");
+        let key = selector.register(&near, Interest::READ, 7).expect("registered");
         for _ in 0..3 {
             selector.modify(key, None).expect("disarmed");
             selector.modify(key, None).expect("disarmed twice");
@@ -98,9 +85,7 @@ fn a_reader_learns_of_a_hangup() {
     on_every_backend(|backend| {
         let (near, far) = unix_pair();
         let mut selector = selector(backend);
-        let key = selector
-            .register(&near, Interest::READ, ())
-            .expect("registered");
+        let key = selector.register(&near, Interest::READ, ()).expect("registered");
         drop(far);
         let seen = wait_for(&mut selector, key);
         assert!(seen.is_readable() && !seen.is_writable(), "{seen:?}");
@@ -113,9 +98,7 @@ fn a_writer_learns_of_an_error() {
     on_every_backend(|backend| {
         let (reader, writer) = std::io::pipe().expect("a pipe");
         let mut selector = selector(backend);
-        let key = selector
-            .register(&writer, Interest::WRITE, ())
-            .expect("registered");
+        let key = selector.register(&writer, Interest::WRITE, ()).expect("registered");
         drop(reader);
         let seen = wait_for(&mut selector, key);
         assert!(seen.is_writable() && !seen.is_readable(), "{seen:?}");
@@ -129,11 +112,9 @@ fn a_half_close_is_something_to_read() {
     on_every_backend(|backend| {
         let (near, far) = tcp_pair();
         let mut selector = selector(backend);
-        let key = selector
-            .register(&near, Interest::READ, ())
-            .expect("registered");
+        let key = selector.register(&near, Interest::READ, ()).expect("registered");
         send(&far, b"last words");
-        far.shutdown(Shutdown::Write).expect("a half-close");
+        far.shutdown(std::net::Shutdown::Write).expect("a half-close");
         arrive(&near, rustix::event::PollFlags::RDHUP);
         let seen = wait_for(&mut selector, key);
         assert!(seen.is_readable() && !seen.is_hangup(), "{seen:?}");
@@ -145,21 +126,15 @@ fn a_half_close_is_something_to_read() {
 #[test]
 fn a_failed_connection_raises_what_was_asked_for() {
     on_every_backend(|backend| {
-        use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
+        use rustix::net::{AddressFamily, SocketType, connect, socket};
         let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = closed.local_addr().expect("an address");
         drop(closed);
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let socket = socket_with(AddressFamily::INET, SocketType::STREAM, flags, None);
-        let socket = socket.expect("a socket");
-        assert!(
-            connect(&socket, &address).is_err(),
-            "connected to a closed port"
-        );
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+        rustix::io::ioctl_fionbio(&socket, true).expect("non-blocking");
+        assert!(connect(&socket, &address).is_err(), "connected to a closed port");
         let mut selector = selector(backend);
-        let key = selector
-            .register(&socket, Interest::WRITE, ())
-            .expect("registered");
+        let key = selector.register(&socket, Interest::WRITE, ()).expect("registered");
         assert!(wait_for(&mut selector, key).is_writable());
     });
 }
@@ -170,9 +145,7 @@ fn a_listener_is_readable() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         let mut selector = selector(backend);
-        let key = selector
-            .register(&listener, Interest::READ, ())
-            .expect("registered");
+        let key = selector.register(&listener, Interest::READ, ()).expect("registered");
         assert_quiet(&mut selector);
         let _client = std::net::TcpStream::connect(address).expect("connect");
         assert_eq!(wait_for(&mut selector, key), Readiness::READ);

@@ -12,10 +12,7 @@ fn each_list_gets_its_ready_ones_in_order() {
     let ((a, a_far), (b, _b_far), (c, c_far)) = (tcp_pair(), tcp_pair(), tcp_pair());
     send(&c_far, b"hello");
     send(&a_far, b"hello");
-    for (near, flag) in [
-        (&a, rustix::event::PollFlags::IN),
-        (&c, rustix::event::PollFlags::IN),
-    ] {
+    for (near, flag) in [(&a, rustix::event::PollFlags::IN), (&c, rustix::event::PollFlags::IN)] {
         arrive(near, flag);
     }
     fill(&b);

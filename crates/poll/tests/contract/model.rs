@@ -41,13 +41,7 @@ impl Modelled {
     fn new() -> Self {
         let (near, far) = unix_pair();
         let (near, far) = (Rc::new(near), Some(far));
-        Self {
-            near,
-            far,
-            has_bytes: false,
-            is_full: false,
-            registration: None,
-        }
+        Self { near, far, has_bytes: false, is_full: false, registration: None }
     }
 
     /// The directions that a look must report.
@@ -73,11 +67,7 @@ struct World {
 impl World {
     fn new(backend: Backend) -> Self {
         let sources = (0..SOURCES).map(|_| Modelled::new()).collect();
-        Self {
-            selector: selector(backend),
-            sources,
-            stale: Vec::new(),
-        }
+        Self { selector: selector(backend), sources, stale: Vec::new() }
     }
 
     fn act(&mut self, action: &Action) {
@@ -118,9 +108,7 @@ impl World {
 
     fn register(&mut self, at: usize, interest: Interest, mode: Mode) {
         let source = &mut self.sources[at];
-        let result = self
-            .selector
-            .register_with(Rc::clone(&source.near), interest, mode, at);
+        let result = self.selector.register_with(Rc::clone(&source.near), interest, mode, at);
         match source.registration {
             None => source.registration = Some((result.expect("room"), Some(interest), mode)),
             Some(_) => assert_eq!(result.expect_err("registered twice").into_parts().2, at),
@@ -174,35 +162,22 @@ impl World {
         for (at, source) in self.sources.iter().enumerate() {
             if let Some((key, interest, mode)) = source.registration {
                 let found = self.selector.get(key).expect("registered");
-                assert_eq!(
-                    (*found.data(), found.interest(), found.mode()),
-                    (at, interest, mode)
-                );
+                assert_eq!((*found.data(), found.interest(), found.mode()), (at, interest, mode));
             }
         }
-        let registered = self
-            .sources
-            .iter()
-            .filter(|source| source.registration.is_some());
+        let registered = self.sources.iter().filter(|source| source.registration.is_some());
         assert_eq!(self.selector.len(), registered.count());
         assert_eq!(self.selector.iter().count(), self.selector.len());
         for &key in &self.stale {
             assert!(self.selector.get(key).is_none());
             assert!(self.selector.discard(key).is_none());
-            assert_eq!(
-                kind(self.selector.modify(key, None)),
-                Some(std::io::ErrorKind::NotFound)
-            );
+            assert_eq!(kind(self.selector.modify(key, None)), Some(std::io::ErrorKind::NotFound));
         }
     }
 }
 
 fn interest() -> impl Strategy<Value = Interest> {
-    prop_oneof![
-        Just(Interest::READ),
-        Just(Interest::WRITE),
-        Just(Interest::READ | Interest::WRITE),
-    ]
+    prop_oneof![Just(Interest::READ), Just(Interest::WRITE), Just(Interest::READ | Interest::WRITE),]
 }
 
 fn action() -> impl Strategy<Value = Action> {

@@ -30,9 +30,7 @@ fn its_own_key_is_never_among_the_events() {
         let (near, far) = unix_pair();
         send(&far, b"hello");
         let mut selector = selector(backend);
-        let key = selector
-            .register(&near, Interest::READ, ())
-            .expect("registered");
+        let key = selector.register(&near, Interest::READ, ()).expect("registered");
         selector.notifier().notify().expect("notified");
         wait_for(&mut selector, key);
         wait_for(&mut selector, key);
@@ -67,9 +65,7 @@ fn no_notification_is_lost() {
             let mut events = Events::new();
             while seen.load(Ordering::Relaxed) < THREADS * EACH {
                 let before = selector.counters().notifications;
-                selector
-                    .select(&mut events, Some(PATIENCE))
-                    .expect("a wait");
+                selector.select(&mut events, Some(PATIENCE)).expect("a wait");
                 if selector.counters().notifications == before {
                     seen.store(usize::MAX, Ordering::Relaxed);
                     return true;
@@ -87,9 +83,7 @@ fn it_outlives_its_selector() {
     on_every_backend(|backend| {
         let (near, _far) = unix_pair();
         let mut selector = selector(backend);
-        selector
-            .register(&near, Interest::READ, ())
-            .expect("registered");
+        selector.register(&near, Interest::READ, ()).expect("registered");
         let notifier = selector.notifier();
         drop(selector);
         notifier.notify().expect("notified nobody");
@@ -101,17 +95,13 @@ fn the_selector_can_be_waited_for_in_another() {
     on_every_backend(|backend| {
         let (near, far) = unix_pair();
         let mut inner = selector(backend);
-        let key = inner
-            .register(&near, Interest::READ, ())
-            .expect("registered");
+        let key = inner.register(&near, Interest::READ, ()).expect("registered");
         let Some(inner_fd) = inner.as_fd() else {
             return;
         };
         let inner_fd = inner_fd.try_clone_to_owned().expect("a duplicate");
         let mut outer = selector(backend);
-        let outer_key = outer
-            .register(inner_fd, Interest::READ, ())
-            .expect("registered");
+        let outer_key = outer.register(inner_fd, Interest::READ, ()).expect("registered");
         assert_quiet(&mut outer);
         send(&far, b"hello");
         assert!(wait_for(&mut outer, outer_key).is_readable());

@@ -10,9 +10,8 @@ fn it_reports_once_and_again_when_armed() {
         let (near, far) = unix_pair();
         send(&far, b"hello");
         let mut selector = selector(backend);
-        let key = selector
-            .register_with(&near, Interest::READ, Mode::OneShot, ())
-            .expect("registered");
+        let key =
+            selector.register_with(&near, Interest::READ, Mode::OneShot, ()).expect("registered");
         for _ in 0..3 {
             assert_eq!(wait_for(&mut selector, key), Readiness::READ);
             assert_eq!(selector.get(key).expect("registered").interest(), None);
@@ -28,16 +27,13 @@ fn a_hangup_does_not_fire_it_again() {
     on_every_backend(|backend| {
         let (near, far) = unix_pair();
         let mut selector = selector(backend);
-        let key = selector
-            .register_with(&near, Interest::READ, Mode::OneShot, ())
-            .expect("registered");
+        let key =
+            selector.register_with(&near, Interest::READ, Mode::OneShot, ()).expect("registered");
         send(&far, b"hello");
         assert_eq!(wait_for(&mut selector, key), Readiness::READ);
         drop(far);
         assert_quiet(&mut selector);
-        selector
-            .modify(key, Interest::READ | Interest::WRITE)
-            .expect("armed");
+        selector.modify(key, Interest::READ | Interest::WRITE).expect("armed");
         assert!(wait_for(&mut selector, key).contains(Readiness::READ | Readiness::WRITE));
         assert_quiet(&mut selector);
     });
@@ -49,20 +45,15 @@ fn fired_it_can_be_disarmed_armed_and_unregistered() {
         let (near, far) = unix_pair();
         send(&far, b"hello");
         let mut selector = selector(backend);
-        let key = selector
-            .register_with(&near, Interest::READ, Mode::OneShot, ())
-            .expect("registered");
+        let key =
+            selector.register_with(&near, Interest::READ, Mode::OneShot, ()).expect("registered");
         wait_for(&mut selector, key);
         selector.modify(key, None).expect("disarmed after it fired");
         assert_quiet(&mut selector);
         selector.modify(key, Interest::READ).expect("armed");
         wait_for(&mut selector, key);
-        selector
-            .unregister(key)
-            .expect("unregistered after it fired");
-        let key = selector
-            .register(&near, Interest::READ, ())
-            .expect("registered anew");
+        selector.unregister(key).expect("unregistered after it fired");
+        let key = selector.register(&near, Interest::READ, ()).expect("registered anew");
         wait_for(&mut selector, key);
     });
 }

@@ -24,25 +24,19 @@ fn sources_are_owned_shared_or_borrowed() {
         };
         {
             let mut selector = selector(backend);
-            let key = selector
-                .register(&near, Interest::READ, ())
-                .expect("borrowed");
+            let key = selector.register(&near, Interest::READ, ()).expect("borrowed");
             wait_for(&mut selector, key);
         }
         let near = Rc::new(near);
         {
             let mut selector = selector(backend);
-            let key = selector
-                .register(Rc::clone(&near), Interest::READ, ())
-                .expect("shared");
+            let key = selector.register(Rc::clone(&near), Interest::READ, ()).expect("shared");
             wait_for(&mut selector, key);
             assert_eq!(Rc::strong_count(&near), 2);
         }
         let near = Arc::new(Rc::into_inner(near).expect("dropped with its selector"));
         let mut selector = selector(backend);
-        let key = selector
-            .register(Arc::clone(&near), Interest::READ, ())
-            .expect("shared");
+        let key = selector.register(Arc::clone(&near), Interest::READ, ()).expect("shared");
         wait_for(&mut selector, key);
     });
 }
@@ -53,22 +47,17 @@ fn registrations_are_found_listed_and_counted() {
         let (a, b) = unix_pair();
         let mut selector = selector(backend);
         assert!(selector.is_empty() && selector.iter().next().is_none());
-        let a_key = selector
-            .register(&a, Interest::READ, "a")
-            .expect("registered");
-        let b_key = selector
-            .register_with(&b, Interest::WRITE, Mode::OneShot, "b")
-            .expect("registered");
+        let a_key = selector.register(&a, Interest::READ, "a").expect("registered");
+        let b_key =
+            selector.register_with(&b, Interest::WRITE, Mode::OneShot, "b").expect("registered");
         selector.modify(a_key, None).expect("disarmed");
         let mut all: Vec<_> = selector
             .iter()
             .map(|found| (found.key(), *found.data(), found.interest(), found.mode()))
             .collect();
         all.sort_by_key(|entry| entry.0);
-        let expected = [
-            (a_key, "a", None, Mode::Level),
-            (b_key, "b", Some(Interest::WRITE), Mode::OneShot),
-        ];
+        let expected =
+            [(a_key, "a", None, Mode::Level), (b_key, "b", Some(Interest::WRITE), Mode::OneShot)];
         assert_eq!(all, expected);
         assert_eq!(selector.len(), 2);
         let found = selector.get(b_key).expect("registered");
@@ -81,9 +70,7 @@ fn data_can_be_replaced() {
     on_every_backend(|backend| {
         let (near, _far) = unix_pair();
         let mut selector = selector(backend);
-        let key = selector
-            .register(&near, Interest::READ, "old")
-            .expect("registered");
+        let key = selector.register(&near, Interest::READ, "old").expect("registered");
         assert_eq!(selector.modify_data(key, "new").expect("registered"), "old");
         selector.unregister(key).expect("registered");
         let stale = selector.modify_data(key, "newest").expect_err("gone");
@@ -97,13 +84,9 @@ fn a_stale_key_finds_nothing_even_when_its_slot_is_taken() {
     on_every_backend(|backend| {
         let (near, far) = unix_pair();
         let mut selector = selector(backend);
-        let old = selector
-            .register(&near, Interest::READ, ())
-            .expect("registered");
+        let old = selector.register(&near, Interest::READ, ()).expect("registered");
         selector.unregister(old).expect("registered");
-        let new = selector
-            .register(&far, Interest::WRITE, ())
-            .expect("registered");
+        let new = selector.register(&far, Interest::WRITE, ()).expect("registered");
         assert_ne!(old, new);
         assert!(selector.get(old).is_none());
         assert!(selector.discard(old).is_none());
@@ -127,9 +110,7 @@ fn one_that_leaves_within_a_batch_is_not_found_in_it() {
         send(&b_far, b"hello");
         let mut selector = selector(backend);
         for source in [a, b] {
-            selector
-                .register(source, Interest::READ, ())
-                .expect("registered");
+            selector.register(source, Interest::READ, ()).expect("registered");
         }
         let batch = wait(&mut selector);
         assert_eq!(batch.len(), 2);
@@ -145,29 +126,20 @@ fn the_same_descriptor_twice_is_refused_and_returned() {
         let (near, far) = unix_pair();
         let (near, far) = (Rc::new(near), Rc::new(far));
         let mut selector = selector(backend);
-        let key = selector
-            .register(Rc::clone(&near), Interest::READ, 1)
-            .expect("registered");
+        let key = selector.register(Rc::clone(&near), Interest::READ, 1).expect("registered");
         for interest in [Some(Interest::READ), None] {
             selector.modify(key, interest).expect("modified");
             let refused = selector
                 .register(Rc::clone(&near), Interest::WRITE, 2)
                 .expect_err("registered twice");
             assert_eq!(refused.kind(), ErrorKind::AlreadyExists);
-            assert_eq!(
-                Refusal::of(refused.error()),
-                Some(&Refusal::AlreadyRegistered)
-            );
+            assert_eq!(Refusal::of(refused.error()), Some(&Refusal::AlreadyRegistered));
             let (_, source, data) = refused.into_parts();
             assert!(Rc::ptr_eq(&source, &near) && data == 2);
         }
-        selector
-            .register(far, Interest::READ, 3)
-            .expect("the other end is another one");
+        selector.register(far, Interest::READ, 3).expect("the other end is another one");
         selector.unregister(key).expect("registered");
-        selector
-            .register(near, Interest::READ, 4)
-            .expect("registered again");
+        selector.register(near, Interest::READ, 4).expect("registered again");
     });
 }
 
@@ -186,15 +158,10 @@ impl AsFd for Fickle {
 #[test]
 fn a_source_that_changes_its_descriptor_is_a_typed_error() {
     on_every_backend(|backend| {
-        let fickle = Fickle {
-            sockets: unix_pair().into(),
-            choice: Cell::new(0),
-        };
+        let fickle = Fickle { sockets: unix_pair().into(), choice: Cell::new(0) };
         let fickle = Rc::new(fickle);
         let mut selector = selector(backend);
-        let key = selector
-            .register(Rc::clone(&fickle), Interest::READ, ())
-            .expect("registered");
+        let key = selector.register(Rc::clone(&fickle), Interest::READ, ()).expect("registered");
         fickle.choice.set(1);
         for error in [
             selector.modify(key, Interest::WRITE).expect_err("changed"),
@@ -207,9 +174,7 @@ fn a_source_that_changes_its_descriptor_is_a_typed_error() {
             assert!(wait_for(&mut selector, key).is_error(), "its owner is told");
         }
         fickle.choice.set(0);
-        selector
-            .modify(key, Interest::WRITE)
-            .expect("the old one again");
+        selector.modify(key, Interest::WRITE).expect("the old one again");
         assert_eq!(wait_for(&mut selector, key), Readiness::WRITE);
         fickle.choice.set(1);
         selector.discard(key).expect("registered");
@@ -224,14 +189,8 @@ fn a_full_batch_grows_the_buffer_and_loses_nothing() {
         let (streams, _far): (Vec<_>, Vec<_>) = (0..COUNT).map(|_| unix_pair()).unzip();
         let mut selector = selector(backend);
         for stream in &streams {
-            let mode = if selector.supports(Mode::Edge) {
-                Mode::Edge
-            } else {
-                Mode::Level
-            };
-            selector
-                .register_with(stream, Interest::WRITE, mode, ())
-                .expect("registered");
+            let mode = if selector.supports(Mode::Edge) { Mode::Edge } else { Mode::Level };
+            selector.register_with(stream, Interest::WRITE, mode, ()).expect("registered");
         }
         let mut keys = Vec::new();
         while keys.len() < COUNT {
@@ -259,18 +218,9 @@ fn backends_have_names_and_an_order() {
 
 #[test]
 fn a_missing_backend_is_named_with_those_present() {
-    for backend in [
-        Backend::Select,
-        Backend::Poll,
-        Backend::Epoll,
-        Backend::Native,
-    ] {
+    for backend in [Backend::Select, Backend::Poll, Backend::Epoll, Backend::Native] {
         let opened = Selector::<UnixStream>::with_backend(backend);
-        assert_eq!(
-            opened.is_ok(),
-            Backend::available().contains(&backend),
-            "{backend}"
-        );
+        assert_eq!(opened.is_ok(), Backend::available().contains(&backend), "{backend}");
         if let Err(error) = opened {
             assert_eq!(Refusal::of(&error), Some(&Refusal::MissingBackend(backend)));
         }

@@ -22,9 +22,7 @@ fn no_wait_ends_early() {
                 assert!(start.elapsed() >= timeout, "empty: {is_empty}, {micros} µs");
             }
             if is_empty {
-                selector
-                    .register(&near, Interest::READ, ())
-                    .expect("registered");
+                selector.register(&near, Interest::READ, ()).expect("registered");
             }
         }
     });
@@ -35,9 +33,7 @@ fn a_timeout_of_zero_looks_once() {
     on_every_backend(|backend| {
         let (near, far) = unix_pair();
         let mut selector = selector(backend);
-        selector
-            .register(&near, Interest::READ, ())
-            .expect("registered");
+        selector.register(&near, Interest::READ, ()).expect("registered");
         assert!(look(&mut selector).is_empty());
         send(&far, b"hello");
         assert_eq!(look(&mut selector).len(), 1);
@@ -48,18 +44,12 @@ fn a_timeout_of_zero_looks_once() {
 #[test]
 fn too_long_is_for_ever() {
     on_every_backend(|backend| {
-        for timeout in [
-            None,
-            Some(Duration::MAX),
-            Some(Duration::from_secs(u32::MAX.into())),
-        ] {
+        for timeout in [None, Some(Duration::MAX), Some(Duration::from_secs(u32::MAX.into()))] {
             let mut selector: Selector<TcpStream> = selector(backend);
             let notifier = selector.notifier();
             std::thread::scope(|scope| {
                 scope.spawn(move || notifier.notify().expect("notified"));
-                let count = selector
-                    .select(&mut Events::new(), timeout)
-                    .expect("a wait");
+                let count = selector.select(&mut Events::new(), timeout).expect("a wait");
                 assert_eq!(count, 0);
             });
             assert_eq!(selector.counters().notifications, 1);
@@ -72,9 +62,7 @@ fn an_event_ends_a_wait_at_once() {
     on_every_backend(|backend| {
         let (near, far) = unix_pair();
         let mut selector = selector(backend);
-        let key = selector
-            .register(&near, Interest::READ, ())
-            .expect("registered");
+        let key = selector.register(&near, Interest::READ, ()).expect("registered");
         let start = Instant::now();
         std::thread::scope(|scope| {
             scope.spawn(|| send(&far, b"hello"));

@@ -68,11 +68,7 @@ pub(crate) fn send_urgent(from: &TcpStream, to: &TcpStream) {
 pub(crate) fn arrive(socket: impl AsFd, flags: PollFlags) {
     let mut fds = [PollFd::new(&socket, flags)];
     let patience = Timespec::try_from(PATIENCE).expect("a timespec");
-    assert_eq!(
-        rustix::event::poll(&mut fds, Some(&patience)),
-        Ok(1),
-        "never came: {flags:?}"
-    );
+    assert_eq!(rustix::event::poll(&mut fds, Some(&patience)), Ok(1), "never came: {flags:?}");
 }
 
 pub(crate) fn send(mut stream: impl Write, bytes: &[u8]) {
@@ -110,9 +106,7 @@ pub(crate) fn fill(mut stream: impl Write) {
 /// The events that are there now.
 pub(crate) fn look<S: Source, D>(selector: &mut Selector<S, D>) -> Vec<Event> {
     let mut events = Events::new();
-    let count = selector
-        .select(&mut events, Some(Duration::ZERO))
-        .expect("a look");
+    let count = selector.select(&mut events, Some(Duration::ZERO)).expect("a look");
     assert_eq!(count, events.len());
     check(&events)
 }
@@ -120,9 +114,7 @@ pub(crate) fn look<S: Source, D>(selector: &mut Selector<S, D>) -> Vec<Event> {
 /// The events of a wait that has to bring some.
 pub(crate) fn wait<S: Source, D>(selector: &mut Selector<S, D>) -> Vec<Event> {
     let mut events = Events::new();
-    selector
-        .select(&mut events, Some(PATIENCE))
-        .expect("a wait");
+    selector.select(&mut events, Some(PATIENCE)).expect("a wait");
     assert!(!events.is_empty(), "nothing came");
     check(&events)
 }
@@ -141,11 +133,7 @@ pub(crate) fn assert_quiet<S: Source, D>(selector: &mut Selector<S, D>) {
     let mut events = Events::new();
     let count = selector.select(&mut events, Some(QUIET)).expect("a wait");
     assert_eq!(count, 0, "{events:?}");
-    assert!(
-        start.elapsed() >= QUIET,
-        "returned early: {:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() >= QUIET, "returned early: {:?}", start.elapsed());
     let calls = selector.counters().waits - before.waits;
     assert!(calls <= 4, "{calls} system calls for nothing");
 }
@@ -159,10 +147,7 @@ fn check(events: &Events) -> Vec<Event> {
     let list: Vec<Event> = events.iter().collect();
     for (index, event) in list.iter().enumerate() {
         assert!(!event.readiness.is_empty(), "no flag in {event:?}");
-        assert!(
-            list[..index].iter().all(|earlier| earlier.key != event.key),
-            "{list:?}"
-        );
+        assert!(list[..index].iter().all(|earlier| earlier.key != event.key), "{list:?}");
     }
     list
 }
