@@ -47,19 +47,13 @@ pub(crate) struct Key<Y, R> {
 impl<Y, R> Key<Y, R> {
     /// The unused key of a new generator.
     pub(crate) fn fresh() -> Key<Y, R> {
-        Key {
-            number: number::fresh() | UNUSED,
-            types: PhantomData,
-        }
+        Key { number: number::fresh() | UNUSED, types: PhantomData }
     }
 
     /// Another key to the same generator, for a yield.
     #[inline]
     pub(crate) fn duplicate(&self) -> Key<Y, R> {
-        Key {
-            number: self.number & !UNUSED,
-            types: PhantomData,
-        }
+        Key { number: self.number & !UNUSED, types: PhantomData }
     }
 
     /// What a generator's own key tells.
@@ -116,10 +110,7 @@ impl<Y, R> Airlock<Y, R> {
     #[inline]
     pub(crate) fn new(key: &Key<Y, R>, slot: Slot<Y, R>) -> Airlock<Y, R> {
         debug_assert_eq!(key.state(), State::Suspended, "only a used key opens");
-        Airlock {
-            number: key.number,
-            slot: Cell::new(slot),
-        }
+        Airlock { number: key.number, slot: Cell::new(slot) }
     }
 
     /// Polls `body` with this airlock open to it.

@@ -22,9 +22,7 @@ pub struct Co<Y, R = ()> {
 
 impl<Y, R> Co<Y, R> {
     pub(crate) fn new(key: &Key<Y, R>) -> Co<Y, R> {
-        Co {
-            key: key.duplicate(),
-        }
+        Co { key: key.duplicate() }
     }
 
     /// Hands `value` out and pauses; gives the value of the next resume.
@@ -39,10 +37,7 @@ impl<Y, R> Co<Y, R> {
     /// outside the body of its own generator.
     #[inline]
     pub fn yield_(&self, value: Y) -> impl Future<Output = R> + use<Y, R> {
-        Yield {
-            key: self.key.duplicate(),
-            value: Some(value),
-        }
+        Yield { key: self.key.duplicate(), value: Some(value) }
     }
 
     /// Takes what the current resume brought, if no yield has received it.
@@ -169,9 +164,7 @@ impl<Y, R> Future for Yield<Y, R> {
                 }
                 Poll::Pending
             }
-            None => reach(context, &this.key)
-                .collect()
-                .map_or(Poll::Pending, Poll::Ready),
+            None => reach(context, &this.key).collect().map_or(Poll::Pending, Poll::Ready),
         }
     }
 }

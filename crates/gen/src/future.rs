@@ -85,10 +85,7 @@ where
 {
     /// Wraps `machine`.
     pub fn new(machine: G) -> ToFuture<G, T> {
-        ToFuture {
-            machine,
-            output: PhantomData,
-        }
+        ToFuture { machine, output: PhantomData }
     }
 }
 

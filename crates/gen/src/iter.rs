@@ -50,9 +50,7 @@ pub struct Iter<G> {
 impl<G: Resumable + Unpin> Iter<G> {
     /// Wraps `machine`, mostly a `Pin<Box<_>>` or a `Pin<&mut _>`.
     pub fn new(machine: G) -> Iter<G> {
-        Iter {
-            machine: Some(machine),
-        }
+        Iter { machine: Some(machine) }
     }
 }
 

@@ -10,8 +10,7 @@ use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 /// see it. Hence the exchange; a plain addition could be driven past the end by who catches the panic.
 pub(crate) fn fresh() -> u64 {
     static NEXT: AtomicUsize = AtomicUsize::new(1);
-    let number = NEXT.fetch_update(Relaxed, Relaxed, |next| {
-        (next < isize::MAX as usize).then_some(next + 1)
-    });
+    let number = NEXT
+        .fetch_update(Relaxed, Relaxed, |next| (next < isize::MAX as usize).then_some(next + 1));
     number.expect("the numbers that tell generators apart are used up") as u64
 }

@@ -27,9 +27,7 @@ impl<F, Y, R> Gen<F, Y, R> {
             return None;
         }
         // SAFETY: `body` is structurally pinned (see above), and was not dropped, as the key does not say closed.
-        Some((&mut this.key, unsafe {
-            Pin::new_unchecked(&mut *this.body)
-        }))
+        Some((&mut this.key, unsafe { Pin::new_unchecked(&mut *this.body) }))
     }
 
     /// Drops the body in place and marks the generator closed, unless that was done before.

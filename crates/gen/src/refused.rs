@@ -54,9 +54,7 @@ impl<V> fmt::Display for Refused<V> {
 
 impl<V> fmt::Debug for Refused<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Refused")
-            .field("state", &self.state)
-            .finish_non_exhaustive()
+        f.debug_struct("Refused").field("state", &self.state).finish_non_exhaustive()
     }
 }
 

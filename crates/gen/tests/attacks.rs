@@ -140,15 +140,9 @@ fn another_thread_holds_the_waker() {
                 panic_of(|| poll_with(co.received(), waker))
             };
             thread::scope(|scope| {
-                let (a, b, c) = (
-                    scope.spawn(wake),
-                    scope.spawn(yield_there),
-                    scope.spawn(take_there),
-                );
-                assert!(
-                    !a.join().expect("waking is harmless"),
-                    "the clone is another waker"
-                );
+                let (a, b, c) =
+                    (scope.spawn(wake), scope.spawn(yield_there), scope.spawn(take_there));
+                assert!(!a.join().expect("waking is harmless"), "the clone is another waker");
                 assert_eq!(b.join().expect("caught"), FOREIGN);
                 assert_eq!(c.join().expect("caught"), FOREIGN);
             });
@@ -196,11 +190,7 @@ fn a_cloned_waker_is_inert_and_outlives_the_frame() {
     assert_eq!(started(g.as_mut()), 1);
     let waker = kept.borrow().clone().expect("kept");
     waker.wake_by_ref();
-    assert_eq!(
-        waker.data(),
-        Waker::noop().data(),
-        "no address of the frame is left in it"
-    );
+    assert_eq!(waker.data(), Waker::noop().data(), "no address of the frame is left in it");
     assert_eq!(g.as_mut().resume(2), Step::Complete(FOREIGN.to_string()));
     drop(waker);
 }
@@ -297,11 +287,7 @@ fn a_yield_dropped_after_its_value_left_takes_nothing_back() {
     }));
     assert_eq!(started(g.as_mut()), 1);
     assert_eq!(g.as_mut().resume(drops.token()).yielded(), Some(2));
-    assert_eq!(
-        drops.count(),
-        1,
-        "the answer to the dropped yield went with it"
-    );
+    assert_eq!(drops.count(), 1, "the answer to the dropped yield went with it");
     assert!(g.as_mut().resume(drops.token()).complete().is_some());
 }
 
@@ -314,10 +300,7 @@ fn the_answer_to_a_dropped_yield_can_be_received() {
             false => Poll::Pending,
         });
         // `select` looks at the step first, so the yield never sees the answer.
-        assert!(matches!(
-            select(next_step, pin!(co.yield_(1))).await,
-            Either::Left(_)
-        ));
+        assert!(matches!(select(next_step, pin!(co.yield_(1))).await, Either::Left(_)));
         co.received().await
     }));
     assert_eq!(started(g.as_mut()), 1);
@@ -348,10 +331,7 @@ fn a_body_that_returns_past_a_dropped_yield() {
 #[test]
 fn a_yield_awaited_in_a_foreign_context() {
     let (_owner, co) = leak::<i32, i32>();
-    assert_eq!(
-        panic_of(|| futures_lite::future::block_on(co.yield_(1))),
-        FOREIGN
-    );
+    assert_eq!(panic_of(|| futures_lite::future::block_on(co.yield_(1))), FOREIGN);
     assert_eq!(panic_of(|| poll_with(co.yield_(1), Waker::noop())), FOREIGN);
 }
 
@@ -382,11 +362,7 @@ fn a_yield_polled_half_way_in_its_body_and_then_outside() {
 #[test]
 fn another_future_awaited_in_a_plain_generator() {
     let mut g = pin!(Gen::<_, i32, ()>::new(async |co| {
-        assert_eq!(
-            std::future::ready(1).await,
-            1,
-            "one that is ready is no harm"
-        );
+        assert_eq!(std::future::ready(1).await, 1, "one that is ready is no harm");
         co.yield_(1).await;
         pending::<()>().await;
     }));
@@ -454,12 +430,10 @@ fn a_panic_in_the_body_closes_the_generator() {
 fn a_panic_in_a_handwritten_body_drops_it_once() {
     let drops = Drops::default();
     let token = drops.token();
-    let mut g = pin!(Gen::<_, i32, i32>::new(|_co| poll_fn(
-        move |_| -> Poll<()> {
-            let _holds = &token;
-            panic!("broken")
-        }
-    )));
+    let mut g = pin!(Gen::<_, i32, i32>::new(|_co| poll_fn(move |_| -> Poll<()> {
+        let _holds = &token;
+        panic!("broken")
+    })));
     assert_eq!(panic_of(|| g.as_mut().start()), "broken");
     assert_eq!(drops.count(), 1);
 }
@@ -551,10 +525,7 @@ fn a_sent_value_whose_destructor_resumes_another_generator() {
         co.yield_(1).await;
     }));
     assert_eq!(g.as_mut().resume(Counting(seen.clone())), Step::Yielded(1));
-    assert_eq!(
-        g.as_mut().resume(Counting(seen.clone())),
-        Step::Complete(())
-    );
+    assert_eq!(g.as_mut().resume(Counting(seen.clone())), Step::Complete(()));
     assert_eq!(*seen.borrow(), [9, 9]);
 }
 

@@ -114,10 +114,7 @@ fn references_and_pins_resume_what_they_point_to() {
         Iter::new(machine).collect()
     }
     assert_eq!(drain(&mut pin!(from_iter(0..2))), [0, 1]);
-    assert_eq!(
-        drain(&mut Box::pin(Gen::new(async |co| co.yield_(7).await))),
-        [7]
-    );
+    assert_eq!(drain(&mut Box::pin(Gen::new(async |co| co.yield_(7).await))), [7]);
 
     let numbers = pin!(from_iter(0..2));
     let mut pinned = Box::pin(numbers);
@@ -175,14 +172,8 @@ impl Future for Settled {
 fn a_future_that_must_not_move_is_a_machine_and_a_future_again() {
     let mut task = Box::pin(FromFuture::new(Settled::default()));
     assert_eq!(task.as_mut().resume(Waker::noop()), Step::Yielded(()));
-    assert_eq!(
-        task.as_mut().resume(Waker::noop()),
-        Step::Complete("in one place")
-    );
-    assert_eq!(
-        block_on(ToFuture::new(FromFuture::new(Settled::default()))),
-        "in one place"
-    );
+    assert_eq!(task.as_mut().resume(Waker::noop()), Step::Complete("in one place"));
+    assert_eq!(block_on(ToFuture::new(FromFuture::new(Settled::default()))), "in one place");
 }
 
 #[test]

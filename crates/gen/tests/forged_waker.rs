@@ -41,10 +41,7 @@ fn a_forged_number_opens_nothing() {
         let mut context = Context::from_waker(&waker);
         let panic = panic_of(|| pin!(co.yield_(u64::MAX)).poll(&mut context).is_ready());
         assert_eq!(panic, FOREIGN);
-        let slot = forged
-            .slot
-            .each_ref()
-            .map(|word| word.load(Ordering::Relaxed));
+        let slot = forged.slot.each_ref().map(|word| word.load(Ordering::Relaxed));
         assert_eq!(slot, [0; 4], "nothing was written");
     }
 }

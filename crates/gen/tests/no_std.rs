@@ -18,11 +18,7 @@ fn a_program_without_std_and_alloc_runs() {
     let library = out.join("libgenerator.rlib");
     let program = out.join("program");
 
-    rustc(
-        &here.join("src/lib.rs"),
-        &library,
-        &["--crate-name=generator", "--crate-type=rlib"],
-    );
+    rustc(&here.join("src/lib.rs"), &library, &["--crate-name=generator", "--crate-type=rlib"]);
     let link = format!("--extern=generator={}", library.display());
     rustc(
         &here.join("tests/no_std/program.rs"),
@@ -43,9 +39,5 @@ fn rustc(source: &Path, output: &Path, arguments: &[&str]) {
         .args([output, source])
         .output()
         .expect("the compiler starts");
-    assert!(
-        done.status.success(),
-        "{}",
-        String::from_utf8_lossy(&done.stderr)
-    );
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }

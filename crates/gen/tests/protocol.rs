@@ -30,10 +30,7 @@ fn the_states_follow_each_other() {
     assert_eq!(g.state(), State::Suspended);
     assert_eq!(g.as_mut().send(4).unwrap(), Step::Yielded(4));
     assert_eq!(g.as_mut().send(5).unwrap(), Step::Yielded(9));
-    assert_eq!(
-        g.as_mut().send(0).unwrap(),
-        Step::Complete("sum 9".to_string())
-    );
+    assert_eq!(g.as_mut().send(0).unwrap(), Step::Complete("sum 9".to_string()));
     assert_eq!(g.state(), State::Closed);
 }
 
@@ -59,17 +56,11 @@ fn a_new_generator_gives_a_sent_value_back() {
     }));
     let refused = g.as_mut().send("early".to_string()).unwrap_err();
     assert_eq!(refused.state(), State::Created);
-    assert_eq!(
-        refused.to_string(),
-        "cannot send a value to a just-started generator"
-    );
+    assert_eq!(refused.to_string(), "cannot send a value to a just-started generator");
     assert_eq!(refused.into_value(), "early");
     assert_eq!(g.state(), State::Created, "a refusal changes nothing");
     assert_eq!(started(g.as_mut()), 0);
-    assert_eq!(
-        g.as_mut().send("in time".to_string()).unwrap(),
-        Step::Yielded(7)
-    );
+    assert_eq!(g.as_mut().send("in time".to_string()).unwrap(), Step::Yielded(7));
     g.as_mut().close();
     let refused = g.as_mut().send("late".to_string()).unwrap_err();
     assert_eq!(refused.state(), State::Closed);
@@ -83,10 +74,7 @@ fn start_works_once() {
     started(g.as_mut());
     let refused = g.as_mut().start().unwrap_err();
     assert_eq!(refused.state(), State::Suspended);
-    assert_eq!(
-        refused.to_string(),
-        "the generator has been started already"
-    );
+    assert_eq!(refused.to_string(), "the generator has been started already");
     assert_eq!(g.as_mut().send(1).unwrap(), Step::Yielded(1));
     g.as_mut().close();
     assert_eq!(g.as_mut().start().unwrap_err().state(), State::Closed);
@@ -205,10 +193,7 @@ fn a_thrown_error_appears_at_the_yield() {
     started(g.as_mut());
     assert_eq!(g.as_mut().send(Ok(3)).unwrap(), Step::Yielded(3));
     assert_eq!(g.as_mut().throw("ignore".into()), Ok(Step::Yielded(-1)));
-    assert_eq!(
-        g.as_mut().throw("fatal".into()),
-        Ok(Step::Complete(Err("fatal".into())))
-    );
+    assert_eq!(g.as_mut().throw("fatal".into()), Ok(Step::Complete(Err("fatal".into()))));
     assert_eq!(g.as_mut().throw("late".into()), Err("late".into()));
 }
 
@@ -246,10 +231,7 @@ fn delegation_passes_sends_down_and_the_return_value_up() {
     assert_eq!(g.as_mut().send(5).unwrap(), Step::Yielded(5));
     assert_eq!(g.as_mut().send(6).unwrap(), Step::Yielded(11));
     assert_eq!(g.as_mut().send(0).unwrap(), Step::Yielded(-1));
-    assert_eq!(
-        g.as_mut().send(0).unwrap(),
-        Step::Complete("sum 11!".to_string())
-    );
+    assert_eq!(g.as_mut().send(0).unwrap(), Step::Complete("sum 11!".to_string()));
 }
 
 #[test]
@@ -267,14 +249,8 @@ fn delegation_passes_throws_down_and_what_is_not_handled_up() {
     }));
     assert_eq!(started(g.as_mut()), "child");
     assert_eq!(g.as_mut().throw("minor"), Ok(Step::Yielded("child")));
-    assert_eq!(
-        g.as_mut().send(Ok(())).unwrap(),
-        Step::Yielded("child leaves")
-    );
-    assert_eq!(
-        g.as_mut().throw("major"),
-        Ok(Step::Yielded("parent handles it"))
-    );
+    assert_eq!(g.as_mut().send(Ok(())).unwrap(), Step::Yielded("child leaves"));
+    assert_eq!(g.as_mut().throw("major"), Ok(Step::Yielded("parent handles it")));
 }
 
 #[test]
@@ -315,14 +291,9 @@ fn delegation_to_a_child_that_is_not_new() {
     let mut child = summing();
     started(child.as_mut());
     let step = child.as_mut().send(7).unwrap();
-    let mut g = pin!(Gen::new(async |co| co
-        .delegate_from(step, child.as_mut())
-        .await));
+    let mut g = pin!(Gen::new(async |co| co.delegate_from(step, child.as_mut()).await));
     assert_eq!(started(g.as_mut()), 7);
-    assert_eq!(
-        g.as_mut().send(0).unwrap(),
-        Step::Complete("sum 7".to_string())
-    );
+    assert_eq!(g.as_mut().send(0).unwrap(), Step::Complete("sum 7".to_string()));
 }
 
 #[test]

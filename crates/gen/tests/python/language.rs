@@ -35,9 +35,7 @@ pub(crate) fn spell(end: Answer) -> String {
 /// A line of the table: the body, the calls and the outcomes.
 pub(crate) fn parse(line: &str) -> (Vec<Word>, Vec<Call>, Vec<&str>) {
     let parts: Vec<&str> = line.split('|').collect();
-    let [body, calls, outcomes] = parts[..] else {
-        panic!("three parts in {line:?}")
-    };
+    let [body, calls, outcomes] = parts[..] else { panic!("three parts in {line:?}") };
     let mut words = body.split_whitespace();
     let body = parse_body(&mut words);
     let calls = calls.split_whitespace().map(parse_call).collect();
@@ -50,14 +48,12 @@ fn parse_body<'a>(words: &mut impl Iterator<Item = &'a str>) -> Vec<Word> {
     while let Some(word) = words.next() {
         body.push(match word.split_at(1) {
             (")" | "]", "") => break,
-            (open @ ("(" | "["), "") => Word::Delegate {
-                child: parse_body(words),
-                catch: open == "[",
-            },
-            (letter @ ("y" | "c"), plus) => Word::Yield {
-                plus: number(plus),
-                catch: letter == "c",
-            },
+            (open @ ("(" | "["), "") => {
+                Word::Delegate { child: parse_body(words), catch: open == "[" }
+            }
+            (letter @ ("y" | "c"), plus) => {
+                Word::Yield { plus: number(plus), catch: letter == "c" }
+            }
             ("s", "") => Word::SeesItselfRunning,
             ("r", "") => Word::Return,
             ("x", error) => Word::Raise(number(error)),

@@ -13,48 +13,21 @@ const TABLE: &str = include_str!("table.txt");
 
 #[test]
 fn the_record_of_cpython_is_reproduced() {
-    let lines: Vec<&str> = TABLE
-        .lines()
-        .filter(|line| !line.starts_with('#'))
-        .collect();
+    let lines: Vec<&str> = TABLE.lines().filter(|line| !line.starts_with('#')).collect();
     assert!(lines.len() >= 400, "the table is whole");
     for line in lines {
         let (body, calls, recorded) = language::parse(line);
-        assert_eq!(
-            subject::outcomes(&body, &calls),
-            recorded,
-            "the crate, on {line}"
-        );
-        assert_eq!(
-            model::outcomes(&body, &calls),
-            recorded,
-            "the model, on {line}"
-        );
+        assert_eq!(subject::outcomes(&body, &calls), recorded, "the crate, on {line}");
+        assert_eq!(model::outcomes(&body, &calls), recorded, "the model, on {line}");
     }
 }
 
 #[test]
 fn the_record_covers_every_kind_of_outcome() {
-    let outcomes: Vec<&str> = TABLE
-        .lines()
-        .filter_map(|line| line.split('|').nth(2))
-        .collect();
+    let outcomes: Vec<&str> = TABLE.lines().filter_map(|line| line.split('|').nth(2)).collect();
     let words = || outcomes.iter().flat_map(|line| line.split_whitespace());
-    for kind in [
-        "y",
-        "r",
-        "r-",
-        "e",
-        "ok",
-        "type",
-        "created",
-        "suspended",
-        "closed",
-    ] {
-        assert!(
-            words().any(|word| word.starts_with(kind)),
-            "none of {kind:?}"
-        );
+    for kind in ["y", "r", "r-", "e", "ok", "type", "created", "suspended", "closed"] {
+        assert!(words().any(|word| word.starts_with(kind)), "none of {kind:?}");
     }
     assert!(words().any(|word| word == "ok/2/1/0"), "closed three deep");
 }

@@ -27,10 +27,7 @@ impl Model<'_> {
             (Call::Throw(error), _) => (format!("e{error}"), Model::Closed),
             (Call::Close, Model::Suspended(frames)) => {
                 let depths = (0..frames.len()).rev();
-                (
-                    "ok".to_string() + &depths.map(finally).collect::<String>(),
-                    Model::Closed,
-                )
+                ("ok".to_string() + &depths.map(finally).collect::<String>(), Model::Closed)
             }
             (Call::Close, _) => ("ok".to_string(), Model::Closed),
             (Call::Next | Call::Send(_), Model::Closed) => ("r-".to_string(), Model::Closed),
@@ -86,11 +83,7 @@ enum Event<'a> {
 
 impl<'a> Frame<'a> {
     fn new(body: &'a [Word]) -> Frame<'a> {
-        Frame {
-            body,
-            next: 0,
-            acc: 0,
-        }
+        Frame { body, next: 0, acc: 0 }
     }
 
     fn run(&mut self, answer: Option<Answer>) -> Event<'a> {

@@ -58,9 +58,7 @@ fn brought(step: Option<Step<i64, Answer>>) -> String {
 
 fn generator(body: Vec<Word>, depth: u32, log: &Log) -> Subject {
     let log = log.clone();
-    Box::pin(Gen::new(
-        |co| async move { run(&co, body, depth, &log).await },
-    ))
+    Box::pin(Gen::new(|co| async move { run(&co, body, depth, &log).await }))
 }
 
 async fn run(co: &Co<i64, Answer>, body: Vec<Word>, depth: u32, log: &Log) -> Answer {

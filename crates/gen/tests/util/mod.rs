@@ -29,10 +29,7 @@ pub(crate) const OTHER: &str =
 /// Asserts that `text` begins with `start`.
 #[track_caller]
 pub(crate) fn assert_starts(text: &str, start: &str) {
-    assert!(
-        text.starts_with(start),
-        "{text:?} should start with {start:?}"
-    );
+    assert!(text.starts_with(start), "{text:?} should start with {start:?}");
 }
 
 /// Counts how often it and its clones were dropped.
