@@ -1,98 +1,92 @@
-//! An event loop: a run queue of tasks, and a selector that says which of them can go on.
+//! An event loop over a fair scheduler and a readiness selector.
+//!
+//! A task asks for something, the loop grants it, readiness brings the task back: the page of Python
+//! this began as still is the loop, in [`EventLoop`]. Tasks are ordinary futures, or generators
+//! that yield an [`Ask`].
+//!
+//! # How to use it
+//!
+//! ```
+//! use std::time::Duration;
+//! use net::{EventLoop, TcpListener, TcpStream, sleep, spawn};
+//!
+//! let event_loop = EventLoop::new()?;
+//! event_loop.run_until(async {
+//!     let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap())?;
+//!     let address = listener.local_addr()?;
+//!     let server = spawn(async move {
+//!         let (mut stream, _peer) = listener.accept().await?;
+//!         sleep(Duration::from_millis(1)).await;
+//!         stream.write_all(b"good morning").await
+//!     });
+//!     let mut stream = TcpStream::connect(address).await?;
+//!     let chunk = stream.chunk().await?;
+//!     assert_eq!(chunk.as_deref(), Some(&b"good morning"[..]));
+//!     server.await.expect("neither cancelled nor panicked")
+//! })??;
+//! # std::io::Result::Ok(())
+//! ```
+//!
+//! # What it promises
+//!
+//! - *Fairness.* Let task A be queued while n tasks are ready. Then A's next step comes after exactly
+//!   one step of each of those n, and of no other task. One step completes at most [`BUDGET`]
+//!   operations. With n tasks ready, the selector is polled at least every max(n, [`POLL_EVERY`])
+//!   steps.
+//! - *Cost.* On a connection that is kept, with an edge-triggered backend, a request costs one
+//!   receive, one send and a share of one wait, and allocates nothing. An idle connection holds no
+//!   buffer.
+//! - *Ownership.* A task belongs to the loop or to a [`TaskGroup`], and is dropped with it. A socket
+//!   that outlives its loop, or is used on another, says so.
+//! - *Limits.* Each is a constant here, or a setting that says which.
+//!
+//! Timers are never early; late by the kernel's wait resolution and the tasks that are ready before
+//! them. Linux has every backend; macOS and the BSDs kqueue, poll and select; Windows IOCP.
+//!
+//! # What it refuses to do
+//!
+//! It does not move tasks between threads: a loop and everything in it belong to the thread that
+//! made it, and [`Handle`] and wakers are what other threads get. It has no detached tasks, no name
+//! lookup, no TLS, no HTTP. It does not survive fork(2) without exec(2).
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-use std::io::{self, Read, Write};
-use std::rc::Rc;
-use std::task::{Poll, Waker};
+mod ask;
+mod chunk;
+mod core;
+mod driver;
+mod error;
+mod event_loop;
+mod failure;
+mod grants;
+mod group;
+mod handle;
+pub mod handlers;
+mod listing;
+#[cfg(feature = "programs")]
+pub mod programs;
+mod registered;
+mod server;
+mod source;
+mod task;
+mod tcp;
+mod time;
+mod timers;
 
-use generator::FromFuture;
-use poll::{Events, Interest, Key, Selector};
-use sched::Scheduler;
-use socket2::Socket;
+pub use ask::{Ask, Awaitable, Direction, Wanted};
+pub use chunk::{CHUNK_SIZE, Chunk};
+pub use core::BUDGET;
+pub use driver::{Backend, ManualClock, raise_descriptor_limit};
+pub use error::{AlreadyWaiting, NoLoop, RunError, WrongLoop};
+pub use event_loop::{EventLoop, POLL_EVERY};
+pub use failure::{Cause, Failure};
+pub use group::{GroupError, GroupHandle, TaskGroup};
+pub use handle::Handle;
+pub use listing::{Stats, TaskInfo, Wait, WaitKind, stats, tasks};
+pub use sched::{Payload, SPAWN_LIMIT, SpawnError, TaskId, TaskState};
+pub use server::{ACCEPT_PAUSE, GRACE, MAX_CONNECTIONS, Served, Server, Stopper};
+pub use task::{Co, JoinError, JoinHandle, spawn, spawn_generator, yield_now};
+pub use tcp::{ReadHalf, ReuniteError, TcpListener, TcpStream, WriteHalf};
+pub use time::{Elapsed, Interval, Sleep, Timeout, interval, now, sleep, sleep_until, timeout};
 
-/// The loop: `tasks` are in the scheduler, `to_read` are the wakers of those that wait.
-#[derive(Debug)]
-pub struct EventLoop {
-    scheduler: Scheduler<()>,
-    selector: RefCell<Selector<Rc<Socket>>>,
-    to_read: RefCell<HashMap<Key, Waker>>,
-}
-
-impl EventLoop {
-    /// Answers `Hello world` to every read on every connection of `listener`, for ever.
-    ///
-    /// # Errors
-    ///
-    /// The kernel's.
-    pub fn hello(listener: Socket) -> io::Result<()> {
-        let event_loop = Rc::new(EventLoop {
-            scheduler: Scheduler::new(),
-            selector: RefCell::new(Selector::new()?),
-            to_read: RefCell::default(),
-        });
-        event_loop.spawn(server(Rc::clone(&event_loop), Rc::new(listener)));
-        event_loop.run()
-    }
-
-    fn spawn(&self, future: impl Future<Output = io::Result<()>> + 'static) {
-        let end = async move {
-            if let Err(error) = future.await {
-                eprintln!("{error}");
-            }
-        };
-        self.scheduler.spawn(FromFuture::new(Box::pin(end)));
-    }
-
-    fn run(&self) -> io::Result<()> {
-        loop {
-            while self.scheduler.step().is_ok() {}
-            let mut events = Events::new();
-            self.selector.borrow_mut().select(&mut events, None)?;
-            for event in &events {
-                if let Some(task) = self.to_read.borrow_mut().remove(&event.key) {
-                    task.wake();
-                }
-            }
-        }
-    }
-
-    async fn readable(&self, key: Key) {
-        let asked = Cell::new(false);
-        std::future::poll_fn(|cx| {
-            if asked.replace(true) {
-                return Poll::Ready(());
-            }
-            self.to_read.borrow_mut().insert(key, cx.waker().clone());
-            Poll::Pending
-        })
-        .await;
-    }
-}
-
-async fn server(event_loop: Rc<EventLoop>, listener: Rc<Socket>) -> io::Result<()> {
-    let key =
-        event_loop.selector.borrow_mut().register(Rc::clone(&listener), Interest::READ, ())?;
-    loop {
-        event_loop.readable(key).await;
-        let (socket, address) = listener.accept()?;
-        if let Some(address) = address.as_socket() {
-            println!("Connection from {address}");
-        }
-        event_loop.spawn(client(Rc::clone(&event_loop), Rc::new(socket)));
-    }
-}
-
-async fn client(event_loop: Rc<EventLoop>, socket: Rc<Socket>) -> io::Result<()> {
-    let key = event_loop.selector.borrow_mut().register(Rc::clone(&socket), Interest::READ, ())?;
-    let mut request = [0; 4096];
-    loop {
-        event_loop.readable(key).await;
-        if (&*socket).read(&mut request)? == 0 {
-            break;
-        }
-        (&*socket).write_all(b"Hello world\n")?;
-    }
-    event_loop.selector.borrow_mut().unregister(key)?;
-    Ok(())
-}
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

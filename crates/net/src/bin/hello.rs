@@ -1,15 +1,12 @@
-//! Answers `Hello world` to whoever writes to 127.0.0.1:5001.
+//! Answers `Hello world` to everything that is said to it: the note's server.
+//!
+//! `cargo run -p net --bin hello`, then `nc 127.0.0.1 5001` and type.
 
-use std::io;
-use std::net::SocketAddr;
+use std::process::ExitCode;
 
-use socket2::{Domain, Socket, Type};
+use net::programs::Program;
 
-fn main() -> io::Result<()> {
-    let address: SocketAddr = ([127, 0, 0, 1], 5001).into();
-    let listener = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-    listener.set_reuse_address(true)?;
-    listener.bind(&address.into())?;
-    listener.listen(128)?;
-    net::EventLoop::hello(listener)
+fn main() -> ExitCode {
+    let about = "answers `Hello world` to every read";
+    Program { name: "hello", about, address: "127.0.0.1:5001" }.main(net::handlers::hello)
 }

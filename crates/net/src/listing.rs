@@ -1,0 +1,312 @@
+//! Who is there, and what each waits for since when.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::Context;
+use std::time::{Duration, Instant};
+
+use sched::{Slab, SlabId, TaskId, TaskState};
+
+use crate::ask::Direction;
+use crate::core::{Core, here};
+use crate::source::{Source, Waiter};
+
+/// A task as [`EventLoop::tasks`](crate::EventLoop::tasks) lists it.
+#[derive(Clone, Debug)]
+pub struct TaskInfo {
+    /// Its number.
+    pub id: TaskId,
+    /// The name it was given.
+    pub name: Option<Cow<'static, str>>,
+    /// Whether it is queued, running or parked.
+    pub state: TaskState,
+    /// What it waits for. A parked task waits at least for a [`WaitKind::Waker`].
+    pub waits: Vec<Wait>,
+}
+
+/// One thing that a task waits for.
+#[derive(Clone, Debug)]
+pub struct Wait {
+    /// What it is.
+    pub kind: WaitKind,
+    /// When the wait began; `None` where only the holder of the waker could tell.
+    pub since: Option<Instant>,
+    /// How long that was at the time of the listing.
+    pub lasted: Duration,
+}
+
+/// What a task can wait for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WaitKind {
+    /// Readiness of a socket.
+    Socket {
+        /// Reading or writing.
+        direction: Direction,
+        /// This side's address, where the socket has one.
+        local: Option<SocketAddr>,
+        /// The other side's address, where there is one.
+        peer: Option<SocketAddr>,
+    },
+    /// A moment.
+    Deadline(Instant),
+    /// The end of another task.
+    Join(TaskId),
+    /// The end of a group's tasks, so many of which are left.
+    Group(usize),
+    /// A descriptor to be closed, because the process has no more.
+    Descriptor,
+    /// Its waker to be called, by somebody who is not known here.
+    Waker,
+}
+
+/// What a loop has counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Tasks that have not ended.
+    pub tasks: usize,
+    /// Tasks whose turn will come.
+    pub ready: usize,
+    /// Timers that are set.
+    pub timers: usize,
+    /// Directions of sockets that somebody waits in.
+    pub socket_waits: usize,
+    /// Failures that no join handle and no group claimed.
+    pub failures: u64,
+    /// Events that named a socket closed since; they were dropped.
+    pub stale_events: u64,
+}
+
+/// What cannot be read off sources and timers: names, and the rarer waits.
+#[derive(Debug, Default)]
+pub(crate) struct Records {
+    names: RefCell<HashMap<TaskId, Cow<'static, str>>>,
+    waits: RefCell<Slab<Record>>,
+}
+
+#[derive(Debug)]
+struct Record {
+    task: TaskId,
+    kind: WaitKind,
+    since: u64,
+}
+
+/// Keeps a wait in the records for as long as its leaf holds this.
+#[derive(Debug)]
+pub(crate) struct WaitGuard {
+    core: Rc<Core>,
+    record: SlabId,
+}
+
+impl Drop for WaitGuard {
+    fn drop(&mut self) {
+        self.core.records.waits.borrow_mut().remove(self.record);
+    }
+}
+
+impl WaitGuard {
+    /// Says what it waits for from now on; since when stays.
+    pub(crate) fn change(&self, kind: WaitKind) {
+        if let Some(record) = self.core.records.waits.borrow_mut().get_mut(self.record) {
+            record.kind = kind;
+        }
+    }
+}
+
+impl Records {
+    pub(crate) fn name(&self, task: TaskId, name: Cow<'static, str>) {
+        self.names.borrow_mut().insert(task, name);
+    }
+
+    /// Forgets a task that has ended, and gives its name back.
+    pub(crate) fn end(&self, task: TaskId) -> Option<Cow<'static, str>> {
+        let mut names = self.names.borrow_mut();
+        if names.is_empty() { None } else { names.remove(&task) }
+    }
+
+    pub(crate) fn named(&self, task: TaskId) -> Option<Cow<'static, str>> {
+        self.names.borrow().get(&task).cloned()
+    }
+}
+
+/// Every task of the loop that runs here; see [`EventLoop::tasks`](crate::EventLoop::tasks).
+///
+/// # Panics
+///
+/// Outside a loop.
+///
+/// ```
+/// let (event_loop, _clock) = net::EventLoop::manual();
+/// event_loop.run_until(async {
+///     drop(net::spawn(net::yield_now()).named("a neighbour"));
+///     let names: Vec<_> = net::tasks().into_iter().map(|task| task.name).collect();
+///     assert_eq!(names, [None, Some("a neighbour".into())]);
+/// }).unwrap();
+/// ```
+#[must_use]
+pub fn tasks() -> Vec<TaskInfo> {
+    here("tasks").tasks()
+}
+
+/// What the loop that runs here has counted; see [`EventLoop::stats`](crate::EventLoop::stats).
+///
+/// # Panics
+///
+/// Outside a loop.
+#[must_use]
+pub fn stats() -> Stats {
+    here("stats").stats()
+}
+
+impl Core {
+    /// Records that the running task waits; not when only a foreign waker is known.
+    pub(crate) fn wait_guard(
+        self: &Rc<Core>,
+        cx: &Context<'_>,
+        kind: WaitKind,
+    ) -> Option<WaitGuard> {
+        self.wait_on(None, cx, kind)
+    }
+
+    /// As [`Core::wait_guard`], for a leaf polled again: a wait of the same task goes on.
+    pub(crate) fn wait_on(
+        self: &Rc<Core>,
+        before: Option<WaitGuard>,
+        cx: &Context<'_>,
+        kind: WaitKind,
+    ) -> Option<WaitGuard> {
+        let task = self.scheduler.own(cx.waker())?;
+        if let Some(before) = before
+            && self
+                .records
+                .waits
+                .borrow()
+                .get(before.record)
+                .is_some_and(|known| known.task == task)
+        {
+            before.change(kind);
+            return Some(before);
+        }
+        let record = Record { task, kind, since: self.stamp() };
+        let record = self.records.waits.borrow_mut().insert(record);
+        Some(WaitGuard { core: Rc::clone(self), record })
+    }
+
+    /// Forgets the name of a task that was cancelled, unless its destructor panicked, which its
+    /// next step reports under that name.
+    pub(crate) fn forget_name(&self, task: TaskId) {
+        if !self.scheduler.contains(task) {
+            self.records.end(task);
+        }
+    }
+
+    pub(crate) fn tasks(&self) -> Vec<TaskInfo> {
+        let mut waits = self.waits();
+        let info = |id| {
+            let state = self.scheduler.state(id)?;
+            let mut waits = waits.remove(&id).unwrap_or_default();
+            if waits.is_empty() && state == TaskState::Parked {
+                waits.push(Wait { kind: WaitKind::Waker, since: None, lasted: Duration::ZERO });
+            }
+            Some(TaskInfo { id, name: self.records.named(id), state, waits })
+        };
+        self.scheduler.ids().into_iter().filter_map(info).collect()
+    }
+
+    /// Every wait whose task is known.
+    fn waits(&self) -> HashMap<TaskId, Vec<Wait>> {
+        let now = self.driver.now();
+        let mut waits: HashMap<TaskId, Vec<Wait>> = HashMap::new();
+        let mut add = |task, kind, since| {
+            let since = self.moment(since);
+            let lasted = now.saturating_duration_since(since);
+            waits.entry(task).or_default().push(Wait { kind, since: Some(since), lasted });
+        };
+        self.driver.each_source(|source| {
+            for direction in Direction::BOTH {
+                if let Some((Some(task), since)) = source.wait(direction) {
+                    add(task, socket_wait(source, direction), since);
+                }
+            }
+        });
+        for timer in self.timers.borrow().iter() {
+            if let Waiter::Task(task) = timer.waiter {
+                add(task, WaitKind::Deadline(timer.deadline), timer.since);
+            }
+        }
+        for (_, record) in self.records.waits.borrow().iter() {
+            add(record.task, record.kind.clone(), record.since);
+        }
+        waits
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        Stats {
+            tasks: self.scheduler.len(),
+            ready: self.scheduler.ready(),
+            timers: self.timers.borrow().len(),
+            socket_waits: self.source_waits.get(),
+            failures: self.failures.count(),
+            stale_events: self.driver.stale(),
+        }
+    }
+
+    /// Whether nothing can come any more: nobody waits for a source or a timer, and nobody
+    /// outside holds a waker or a handle.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.source_waits.get() == 0
+            && self.timers.borrow().len() == 0
+            && !self.scheduler.wakers_out()
+    }
+}
+
+fn socket_wait(source: &Source, direction: Direction) -> WaitKind {
+    let (local, peer) = (source.socket.local_addr().ok(), source.socket.peer_addr().ok());
+    WaitKind::Socket { direction, local, peer }
+}
+
+impl fmt::Display for TaskInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "task {}", self.id)?;
+        if let Some(name) = &self.name {
+            write!(f, " ({name})")?;
+        }
+        match self.state {
+            TaskState::Parked => f.write_str(" waits")?,
+            state => write!(f, " is {}", format!("{state:?}").to_lowercase())?,
+        }
+        for (index, wait) in self.waits.iter().enumerate() {
+            write!(f, "{} {}", if index == 0 { "" } else { "," }, wait.kind)?;
+            if wait.since.is_some() {
+                write!(f, " for {:?}", wait.lasted)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for WaitKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WaitKind::Socket { direction, local, peer } => {
+                f.write_str(match direction {
+                    Direction::Read => "to read",
+                    Direction::Write => "to write",
+                })?;
+                match (local, peer) {
+                    (_, Some(peer)) => write!(f, " {peer}"),
+                    (Some(local), None) => write!(f, " {local}"),
+                    (None, None) => f.write_str(" a socket"),
+                }
+            }
+            WaitKind::Deadline(_) => f.write_str("until a deadline"),
+            WaitKind::Join(task) => write!(f, "until task {task} ends"),
+            WaitKind::Group(left) => write!(f, "until the {left} tasks of a group end"),
+            WaitKind::Descriptor => f.write_str("until a descriptor is closed"),
+            WaitKind::Waker => f.write_str("until its waker is called"),
+        }
+    }
+}

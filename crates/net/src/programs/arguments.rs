@@ -1,0 +1,158 @@
+//! The arguments of a server program.
+
+use std::net::{SocketAddr, ToSocketAddrs};
+
+use lexopt::prelude::{Long, Short, ValueExt};
+
+use super::{Complaint, Program};
+use crate::Backend;
+
+/// What the arguments ask for.
+#[derive(Debug)]
+pub(super) enum Command {
+    Serve(Arguments),
+    Print(String),
+}
+
+/// How to serve.
+#[derive(Debug)]
+pub(super) struct Arguments {
+    /// The address as it was given.
+    pub(super) address: String,
+    /// What it stands for, IPv4 first.
+    pub(super) addresses: Vec<SocketAddr>,
+    pub(super) backend: Option<Backend>,
+    pub(super) max_connections: Option<usize>,
+    pub(super) quiet: bool,
+}
+
+pub(super) fn parse(program: &Program, mut parser: lexopt::Parser) -> Result<Command, Complaint> {
+    let mut address = program.address.to_owned();
+    let (mut backend, mut max_connections, mut quiet) = (None, None, false);
+    while let Some(argument) = parser.next().map_err(Complaint::usage)? {
+        match argument {
+            Long("addr") => address = text(&mut parser)?,
+            Long("backend") => backend = self::backend(&text(&mut parser)?)?,
+            Long("max-connections") => max_connections = Some(connections(&text(&mut parser)?)?),
+            Short('q') | Long("quiet") => quiet = true,
+            Short('h') | Long("help") => return Ok(Command::Print(help(program))),
+            Short('V') | Long("version") => {
+                let version = env!("CARGO_PKG_VERSION");
+                return Ok(Command::Print(format!("{} {version}", program.name)));
+            }
+            other => return Err(Complaint::usage(other.unexpected())),
+        }
+    }
+    let addresses = resolve(&address)?;
+    Ok(Command::Serve(Arguments { address, addresses, backend, max_connections, quiet }))
+}
+
+fn text(parser: &mut lexopt::Parser) -> Result<String, Complaint> {
+    parser.value().and_then(ValueExt::string).map_err(Complaint::usage)
+}
+
+fn backend(name: &str) -> Result<Option<Backend>, Complaint> {
+    match name {
+        "auto" => Ok(None),
+        name => name.parse().map(Some).map_err(Complaint::usage),
+    }
+}
+
+fn connections(text: &str) -> Result<usize, Complaint> {
+    match text.parse() {
+        Ok(connections @ 1..) => Ok(connections),
+        _ => Err(Complaint::usage(format!(
+            "--max-connections takes a whole number from 1, not {text:?}"
+        ))),
+    }
+}
+
+/// Names are looked up once, before the loop runs.
+fn resolve(address: &str) -> Result<Vec<SocketAddr>, Complaint> {
+    let unknown = |error: std::io::Error| {
+        let form = "--addr takes HOST:PORT, such as 127.0.0.1:5001 or [::1]:5001";
+        Complaint::usage(format!("cannot listen on {address:?}: {error}; {form}"))
+    };
+    let mut addresses: Vec<SocketAddr> = address.to_socket_addrs().map_err(unknown)?.collect();
+    addresses.sort_by_key(SocketAddr::is_ipv6);
+    Ok(addresses)
+}
+
+fn help(program: &Program) -> String {
+    let Program { name, about, address } = program;
+    let backends: Vec<String> = Backend::available().iter().map(ToString::to_string).collect();
+    format!(
+        "{name}: {about}\n\n\
+         Usage: {name} [OPTIONS]\n\n\
+         Options:\n      \
+         --addr HOST:PORT      where to listen [{address}]; port 0 takes a free one\n      \
+         --backend NAME        how to wait: auto, {} [auto]\n      \
+         --max-connections N   connections held at a time; further ones wait [{}]\n  \
+         -q, --quiet               do not print who connects\n  \
+         -h, --help                print this\n  \
+         -V, --version             print the version\n\n\
+         Ctrl-C or SIGTERM lets connections finish for up to {:?}; a second one ends it at once.",
+        backends.join(", "),
+        crate::MAX_CONNECTIONS,
+        crate::GRACE,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROGRAM: Program = Program { name: "test", about: "tests", address: "127.0.0.1:1" };
+
+    fn parsed(arguments: &[&str]) -> Result<Command, String> {
+        parse(&PROGRAM, lexopt::Parser::from_args(arguments)).map_err(|complaint| complaint.message)
+    }
+
+    fn serve(arguments: &[&str]) -> Arguments {
+        match parsed(arguments) {
+            Ok(Command::Serve(arguments)) => arguments,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn without_arguments_the_defaults_stand() {
+        let arguments = serve(&[]);
+        assert_eq!(arguments.addresses, ["127.0.0.1:1".parse().unwrap()]);
+        assert_eq!((arguments.backend, arguments.max_connections), (None, None));
+        assert!(!arguments.quiet);
+    }
+
+    #[test]
+    fn every_option_is_taken() {
+        let arguments =
+            serve(&["--addr", "[::1]:7", "--backend=poll", "--max-connections", "12", "-q"]);
+        assert_eq!(arguments.addresses, ["[::1]:7".parse().unwrap()]);
+        assert_eq!((arguments.backend, arguments.max_connections), (Some(Backend::Poll), Some(12)));
+        assert!(arguments.quiet);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_named_in_one_line() {
+        for (arguments, named) in [
+            (&["--adr", "x"][..], "--adr"),
+            (&["--addr", "nowhere"], "HOST:PORT"),
+            (&["--addr"], "--addr"),
+            (&["--backend", "magic"], "magic"),
+            (&["--max-connections", "0"], "from 1"),
+            (&["stray"], "stray"),
+        ] {
+            let message = parsed(arguments).unwrap_err();
+            assert!(message.contains(named), "{arguments:?}: {message}");
+            assert_eq!(message.lines().count(), 1, "{message}");
+        }
+    }
+
+    #[test]
+    fn help_names_every_option() {
+        let Ok(Command::Print(help)) = parsed(&["--help"]) else { panic!() };
+        for option in ["--addr", "--backend", "--max-connections", "--quiet", "--version"] {
+            assert!(help.contains(option), "{option}");
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What the programs `hello` and `echo` share: arguments, signals, and a server over a handler.
+//!
+//! Behind the feature `programs`, so that users of the library do not build it.
+
+mod arguments;
+mod printer;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::driver::raise_descriptor_limit;
+use crate::{Cause, EventLoop, Server, Stopper, TcpStream};
+use arguments::{Arguments, Command};
+use printer::Printer;
+
+/// A server program: what sets it apart from the others.
+#[derive(Clone, Copy, Debug)]
+pub struct Program {
+    /// Its name.
+    pub name: &'static str,
+    /// One line on what it does.
+    pub about: &'static str,
+    /// Where it listens unless told otherwise.
+    pub address: &'static str,
+}
+
+/// Why a program ends with a line on standard error.
+#[derive(Debug)]
+pub(crate) struct Complaint {
+    message: String,
+    code: u8,
+}
+
+impl Program {
+    /// Runs the program with the arguments of this process: serves with `handler` until SIGINT or
+    /// SIGTERM, then lets connections finish; a second signal ends it at once.
+    ///
+    /// The exit code is 0 after a graceful end, 1 when it cannot serve, 2 when it does not
+    /// understand its arguments, 130 after the second signal.
+    pub fn main<H, F>(self, handler: H) -> ExitCode
+    where
+        H: Fn(TcpStream, SocketAddr) -> F + 'static,
+        F: Future<Output = io::Result<()>> + 'static,
+    {
+        match arguments::parse(&self, lexopt::Parser::from_env()) {
+            Ok(Command::Serve(arguments)) => self.report(self.serve(arguments, handler)),
+            Ok(Command::Print(text)) => self.report(print(&text)),
+            Err(complaint) => self.report(Err(complaint)),
+        }
+    }
+
+    fn serve<H, F>(&self, arguments: Arguments, handler: H) -> Result<(), Complaint>
+    where
+        H: Fn(TcpStream, SocketAddr) -> F + 'static,
+        F: Future<Output = io::Result<()>> + 'static,
+    {
+        // Without more descriptors it serves fewer connections, which the server handles.
+        let _ = raise_descriptor_limit();
+        let event_loop = match arguments.backend {
+            Some(backend) => EventLoop::with_backend(backend),
+            None => EventLoop::new(),
+        };
+        let event_loop = event_loop.map_err(|error| {
+            Complaint::failed(format!("{error}; --backend auto takes the best there is"))
+        })?;
+        let (printer, failures) = (Printer::start(io::stdout()), Printer::start(io::stderr()));
+        let printed = Rc::clone(&failures);
+        event_loop.on_failure(move |failure| {
+            if !is_goodbye(&failure.cause) {
+                printed.line(failure.to_string());
+            }
+        });
+        let served = event_loop.run_until(run(arguments, handler, printer.clone()));
+        printer.finish();
+        failures.finish();
+        served.map_err(|error| Complaint::failed(error.to_string()))?
+    }
+
+    fn report(&self, result: Result<(), Complaint>) -> ExitCode {
+        let Err(Complaint { message, code }) = result else {
+            return ExitCode::SUCCESS;
+        };
+        complain(&format!("{}: {message}", self.name));
+        ExitCode::from(code)
+    }
+}
+
+impl Complaint {
+    /// The arguments were not understood.
+    pub(crate) fn usage(message: impl fmt::Display) -> Complaint {
+        Complaint { message: format!("{message}; --help shows the options"), code: 2 }
+    }
+
+    fn failed(message: String) -> Complaint {
+        Complaint { message, code: 1 }
+    }
+}
+
+async fn run<H, F>(arguments: Arguments, handler: H, printer: Rc<Printer>) -> Result<(), Complaint>
+where
+    H: Fn(TcpStream, SocketAddr) -> F,
+    F: Future<Output = io::Result<()>> + 'static,
+{
+    let mut server = bind(&arguments.addresses).map_err(|error| {
+        let advice = match error.kind() {
+            io::ErrorKind::AddrInUse => "; --addr takes another, with port 0 a free one",
+            io::ErrorKind::AddrNotAvailable => "; --addr takes an address of this machine",
+            io::ErrorKind::PermissionDenied => "; --addr takes a port from 1024 without privileges",
+            _ => "",
+        };
+        Complaint::failed(format!("cannot listen on {}: {error}{advice}", arguments.address))
+    })?;
+    stop_on_signals(server.stopper())
+        .map_err(|error| Complaint::failed(format!("cannot handle signals: {error}")))?;
+    if let Ok(address) = server.local_addr() {
+        printer.line(format!("Listening on {address}"));
+    }
+    if !arguments.quiet {
+        server = server.on_connect(move |peer| printer.line(format!("Connection from {peer}")));
+    }
+    if let Some(connections) = arguments.max_connections {
+        server = server.max_connections(connections);
+    }
+    let served = server.serve(handler).await;
+    served.map(drop).map_err(|error| Complaint::failed(format!("cannot accept: {error}")))
+}
+
+/// Whether a connection ended because the other side left without a word: no news for a server.
+fn is_goodbye(cause: &Cause<'_>) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    let Cause::Error(error) = cause else {
+        return false;
+    };
+    let error = error.downcast_ref::<io::Error>();
+    error.is_some_and(|e| matches!(e.kind(), BrokenPipe | ConnectionAborted | ConnectionReset))
+}
+
+/// Listens on the first of the addresses that can be had.
+fn bind(addresses: &[SocketAddr]) -> io::Result<Server> {
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in addresses {
+        match Server::bind(*address) {
+            Ok(server) => return Ok(server),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// The first signal stops the server, the second ends the process.
+fn stop_on_signals(stopper: Stopper) -> Result<(), ctrlc::Error> {
+    let asked = AtomicBool::new(false);
+    ctrlc::set_handler(move || {
+        if asked.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+        stopper.stop();
+    })
+}
+
+fn print(text: &str) -> Result<(), Complaint> {
+    use io::Write;
+    match writeln!(io::stdout(), "{text}") {
+        // Whoever closed standard output early has seen enough.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Complaint::failed(format!("cannot print: {error}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn complain(line: &str) {
+    use io::Write;
+    // There is nowhere else to say that standard error is closed.
+    let _ = writeln!(io::stderr(), "{line}");
+}

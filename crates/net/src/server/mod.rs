@@ -1,0 +1,185 @@
+//! The accept loop that programs use: limits, faults, and a graceful end.
+
+mod serving;
+mod stopper;
+
+use std::cell::Cell;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::driver::AcceptFailure;
+use crate::group::TaskGroup;
+use crate::tcp::{TcpListener, TcpStream};
+use serving::Serving;
+pub use stopper::Stopper;
+
+/// Connections that a server holds at a time, unless
+/// [`max_connections`](Server::max_connections) says otherwise.
+pub const MAX_CONNECTIONS: usize = 65_536;
+
+/// How long connections may take to finish once a server stops, unless [`grace`](Server::grace)
+/// says otherwise.
+pub const GRACE: Duration = Duration::from_secs(5);
+
+/// How long accepting pauses when the process has no descriptor left, unless one of the loop's
+/// own sockets is closed before.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Accepts connections and runs a handler for each, as a task of its own.
+///
+/// - A step of the accept loop takes at most as many connections as its budget allows
+///   ([`BUDGET`](crate::BUDGET)), so that accepting never keeps others from their turn.
+/// - An error of one connection goes on with the next. When the process has no descriptor left,
+///   accepting pauses, says so through [`on_failure`](crate::EventLoop::on_failure), and resumes at
+///   the next close of one of the loop's sockets or after [`ACCEPT_PAUSE`]. It says so once until it
+///   has caught up with the backlog.
+/// - With [`max_connections`](Server::max_connections) held, further ones wait in the backlog.
+/// - [`Stopper::stop`] ends it gracefully: what is in the backlog is still served, the listener is
+///   closed, connections may finish within the [`grace`](Server::grace) time, and are then
+///   cancelled.
+///
+/// Dropping the future of [`serve`](Server::serve) cancels all connections at once.
+///
+/// ```
+/// use net::{Server, TcpStream};
+///
+/// # net::EventLoop::new()?.run_until(async {
+/// let server = Server::bind("127.0.0.1:0".parse().unwrap())?;
+/// let (address, stopper) = (server.local_addr()?, server.stopper());
+/// let serving = net::spawn(server.serve(net::handlers::hello));
+///
+/// let mut client = TcpStream::connect(address).await?;
+/// client.write_all(b"anybody there?").await?;
+/// assert_eq!(client.chunk().await?.as_deref(), Some(&b"Hello world\n"[..]));
+///
+/// stopper.stop();
+/// drop(client);
+/// assert_eq!(serving.await.unwrap()?.accepted, 1);
+/// # std::io::Result::Ok(())
+/// # })??;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct Server {
+    listener: TcpListener,
+    max_connections: usize,
+    grace: Duration,
+    on_connect: Box<dyn Fn(SocketAddr)>,
+    stopper: Stopper,
+}
+
+/// What a server did until it stopped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Served {
+    /// Connections accepted.
+    pub accepted: u64,
+    /// Connections cancelled because they had not finished within the grace time.
+    pub cancelled: usize,
+}
+
+impl Server {
+    /// A server that listens on `address`; see [`TcpListener::bind`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn bind(address: SocketAddr) -> io::Result<Server> {
+        TcpListener::bind(address).map(Server::new)
+    }
+
+    /// A server over a listener.
+    #[must_use]
+    pub fn new(listener: TcpListener) -> Server {
+        Server {
+            listener,
+            max_connections: MAX_CONNECTIONS,
+            grace: GRACE,
+            on_connect: Box::new(drop),
+            stopper: Stopper::default(),
+        }
+    }
+
+    /// Connections held at a time, at least one; further ones wait in the backlog.
+    #[must_use]
+    pub fn max_connections(self, connections: usize) -> Server {
+        Server { max_connections: connections.max(1), ..self }
+    }
+
+    /// How long connections may take to finish after the stop.
+    #[must_use]
+    pub fn grace(self, grace: Duration) -> Server {
+        Server { grace, ..self }
+    }
+
+    /// Calls `hook` with the peer of each connection that is accepted.
+    #[must_use]
+    pub fn on_connect(self, hook: impl Fn(SocketAddr) + 'static) -> Server {
+        Server { on_connect: Box::new(hook), ..self }
+    }
+
+    /// The address it listens on.
+    ///
+    /// # Errors
+    ///
+    /// Those of getsockname(2).
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// What stops this server.
+    #[must_use]
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Serves until it is stopped. An error or panic of a handler goes to
+    /// [`on_failure`](crate::EventLoop::on_failure) and ends its connection only.
+    ///
+    /// # Errors
+    ///
+    /// When the listener itself fails; the connections are cancelled then.
+    pub async fn serve<H, F>(self, handler: H) -> io::Result<Served>
+    where
+        H: Fn(TcpStream, SocketAddr) -> F,
+        F: Future<Output = io::Result<()>> + 'static,
+    {
+        let Server { listener, max_connections, grace, on_connect, stopper } = self;
+        let connections = TaskGroup::reporting();
+        let mut serving = Serving {
+            listener,
+            max_connections,
+            on_connect,
+            handler,
+            connections,
+            accepted: 0,
+            exhausted: Cell::new(false),
+        };
+        while let Some(next) = stopper.unless_stopped(serving.next()).await {
+            match next {
+                Ok((stream, peer)) => serving.start(stream, peer),
+                Err(error) => match AcceptFailure::of(&error) {
+                    AcceptFailure::Connection => {}
+                    AcceptFailure::Exhausted => {
+                        if !serving.exhausted.replace(true) {
+                            serving.report(&error);
+                        }
+                        stopper.unless_stopped(serving.pause()).await;
+                    }
+                    AcceptFailure::Listener => return Err(error),
+                },
+            }
+        }
+        Ok(serving.finish(grace).await)
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("listener", &self.listener)
+            .field("max_connections", &self.max_connections)
+            .field("grace", &self.grace)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,243 @@
+//! Waiting for time to pass.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use pin_project_lite::pin_project;
+
+use crate::core::{Core, here};
+use crate::timers::{Timer, TimerId};
+
+/// The time of the loop that runs here: the system's monotonic clock, or the one that a test
+/// moves.
+///
+/// # Panics
+///
+/// Outside a loop.
+#[must_use]
+pub fn now() -> Instant {
+    here("now").driver.now()
+}
+
+/// Waits for `duration`; see [`sleep_until`].
+///
+/// # Panics
+///
+/// Outside a loop.
+pub fn sleep(duration: Duration) -> Sleep {
+    let core = here("sleep");
+    let deadline = core.driver.now().checked_add(duration);
+    Sleep::new(core, deadline)
+}
+
+/// Waits until `deadline`. Never ends early; late by no more than the kernel's wait and the tasks
+/// that are ready before it. A deadline that had passed when the lap began is ready at once.
+///
+/// Setting and cancelling cost a push on a heap and the freeing of a slot; nothing is asked of the
+/// kernel but the timeout of its next wait.
+///
+/// # Panics
+///
+/// Outside a loop.
+pub fn sleep_until(deadline: Instant) -> Sleep {
+    Sleep::new(here("sleep_until"), Some(deadline))
+}
+
+/// Ends `future` after `duration` if it has not ended by itself: it is dropped where it stands.
+///
+/// # Errors
+///
+/// Resolves to [`Elapsed`].
+///
+/// # Panics
+///
+/// Outside a loop.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// let (event_loop, _clock) = net::EventLoop::manual();
+/// event_loop.run_until(async {
+///     let never = std::future::pending::<()>();
+///     assert!(net::timeout(Duration::from_secs(60), never).await.is_err());
+/// }).unwrap();
+/// ```
+pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
+    Timeout { future, sleep: sleep(duration) }
+}
+
+/// A moment now and after every further `period`.
+///
+/// # Panics
+///
+/// Outside a loop, and for a period of zero.
+pub fn interval(period: Duration) -> Interval {
+    assert!(!period.is_zero(), "an interval needs a period longer than zero");
+    let core = here("interval");
+    Interval { next: Some(core.driver.now()), period, core }
+}
+
+/// The future of [`sleep`] and [`sleep_until`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless polled"]
+pub struct Sleep {
+    core: Rc<Core>,
+    /// `None` for a moment that no clock reaches.
+    deadline: Option<Instant>,
+    timer: Option<TimerId>,
+}
+
+impl Sleep {
+    fn new(core: Rc<Core>, deadline: Option<Instant>) -> Sleep {
+        Sleep { core, deadline, timer: None }
+    }
+
+    /// When it ends; `None` for never.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline
+    }
+
+    /// Whether the deadline has come; if not, whoever polls will be brought back then. It takes
+    /// nothing off the budget, so that a busy task cannot put off the look at the clock.
+    fn look(&mut self, cx: &Context<'_>) -> Poll<()> {
+        match self.deadline {
+            Some(deadline) if deadline <= self.core.lap() => return Poll::Ready(()),
+            Some(deadline) => self.arm(deadline, cx),
+            None => {}
+        }
+        Poll::Pending
+    }
+
+    /// Sets the timer, or hands the one that is set to whoever polls now.
+    fn arm(&mut self, deadline: Instant, cx: &Context<'_>) {
+        if let Err(error) = self.core.can_wait() {
+            panic!("sleep: {}", error.of("timer"));
+        }
+        let waiter = self.core.waiter(cx);
+        let before = match self.timer {
+            Some(timer) => Some(self.core.timers.borrow_mut().hand_over(timer, waiter)),
+            None => {
+                let since = self.core.stamp();
+                let timer = Timer { deadline, waiter, since };
+                self.timer = Some(self.core.timers.borrow_mut().set(timer));
+                None
+            }
+        };
+        drop(before);
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    /// # Panics
+    ///
+    /// When its loop is gone, or another one runs here: it would never be brought back.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.core.spend(cx).is_pending() {
+            return Poll::Pending;
+        }
+        self.look(cx)
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        if let Some(timer) = self.timer {
+            let timer = self.core.timers.borrow_mut().cancel(timer);
+            drop(timer);
+        }
+    }
+}
+
+pin_project! {
+    /// The future of [`timeout`].
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Timeout<F> {
+        #[pin]
+        future: F,
+        sleep: Sleep,
+    }
+}
+
+impl<F: Future> Future for Timeout<F> {
+    type Output = Result<F::Output, Elapsed>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(value) = this.future.poll(cx) {
+            return Poll::Ready(Ok(value));
+        }
+        this.sleep.look(cx).map(|()| Err(Elapsed))
+    }
+}
+
+/// What [`timeout`] says of a future that took too long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Elapsed;
+
+impl fmt::Display for Elapsed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the time allowed has elapsed")
+    }
+}
+
+impl std::error::Error for Elapsed {}
+
+impl From<Elapsed> for io::Error {
+    fn from(elapsed: Elapsed) -> io::Error {
+        io::Error::new(io::ErrorKind::TimedOut, elapsed)
+    }
+}
+
+/// Moments a period apart; made by [`interval`].
+#[derive(Debug)]
+pub struct Interval {
+    core: Rc<Core>,
+    /// `None` for a moment that no clock reaches.
+    next: Option<Instant>,
+    period: Duration,
+}
+
+impl Interval {
+    /// Waits for the next moment and returns it; the first has come at once. Moments missed by a
+    /// period or more are left out, and those that follow stay where they were, so that a late
+    /// loop neither hurries nor drifts.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let (event_loop, clock) = net::EventLoop::manual();
+    /// let start = clock.now();
+    /// event_loop.run_until(async move {
+    ///     let mut beat = net::interval(Duration::from_secs(10));
+    ///     beat.tick().await;
+    ///     clock.advance(Duration::from_secs(25));
+    ///     assert_eq!((beat.tick().await - start).as_secs(), 20);
+    ///     assert_eq!((beat.tick().await - start).as_secs(), 30);
+    /// }).unwrap();
+    /// ```
+    pub async fn tick(&mut self) -> Instant {
+        let Some(next) = self.next else {
+            return std::future::pending().await;
+        };
+        let late = self.core.driver.now().saturating_duration_since(next);
+        let due = next + (late - remainder(late, self.period));
+        Sleep::new(Rc::clone(&self.core), Some(due)).await;
+        self.next = due.checked_add(self.period);
+        due
+    }
+}
+
+/// What is left of `time` after as many periods as fit; there may be more of them than 32 bits hold.
+fn remainder(time: Duration, period: Duration) -> Duration {
+    const NANOS: u128 = Duration::from_secs(1).as_nanos();
+    let left = time.as_nanos() % period.as_nanos();
+    Duration::new((left / NANOS) as u64, (left % NANOS) as u32)
+}
