@@ -1,0 +1,155 @@
+//! What connections and requests cost in memory, counted by an allocator: nothing for a request,
+//! little for a connection that is idle.
+//!
+//! The client is another thread, and only the thread of the loop is counted.
+#![allow(unsafe_code)]
+#![cfg(unix)]
+
+mod socket_util;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use net::{Backend, EventLoop, Server, handlers};
+use socket_util::{LIMIT, any_port, plain_client};
+
+/// The system's allocator, and a count of what this thread asked of it.
+struct Counting;
+
+thread_local! {
+    static CALLS: Cell<u64> = const { Cell::new(0) };
+    static HELD: Cell<i64> = const { Cell::new(0) };
+}
+
+fn count(calls: u64, held: i64) {
+    CALLS.set(CALLS.get() + calls);
+    HELD.set(HELD.get() + held);
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+// SAFETY: every call goes to `System` unchanged, which keeps the contract. Counting allocates
+// nothing: the thread-locals are built without code and have no destructor.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(1, layout.size() as i64);
+        // SAFETY: the caller keeps the contract of `alloc`.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        count(0, -(layout.size() as i64));
+        // SAFETY: the caller keeps the contract of `dealloc`, and `memory` came from `System`.
+        unsafe { System.dealloc(memory, layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(1, size as i64 - layout.size() as i64);
+        // SAFETY: the caller keeps the contract of `realloc`, and `memory` came from `System`.
+        unsafe { System.realloc(memory, layout, size) }
+    }
+}
+
+/// A thread with clients, which asks when it is told to.
+struct Clients {
+    rounds: Sender<usize>,
+    done: Receiver<()>,
+    thread: JoinHandle<()>,
+}
+
+impl Clients {
+    fn connect(address: SocketAddr, connections: usize) -> Clients {
+        let (rounds, to_do) = channel::<usize>();
+        let (finished, done) = channel();
+        let thread = std::thread::spawn(move || {
+            let mut clients: Vec<_> = (0..connections).map(|_| plain_client(address)).collect();
+            while let Ok(rounds) = to_do.recv() {
+                (0..rounds).for_each(|_| clients.iter_mut().for_each(ask));
+                finished.send(()).unwrap();
+            }
+        });
+        Clients { rounds, done, thread }
+    }
+
+    /// Turns the loop while every client asks so often.
+    fn ask(&self, event_loop: &EventLoop, rounds: usize) {
+        self.rounds.send(rounds).unwrap();
+        let start = std::time::Instant::now();
+        while self.done.try_recv().is_err() {
+            assert!(start.elapsed() < LIMIT, "the test takes too long");
+            event_loop.turn(Some(Duration::from_millis(10))).unwrap();
+        }
+    }
+}
+
+fn ask(client: &mut TcpStream) {
+    client.write_all(b"?").unwrap();
+    client.read_exact(&mut [0; 12]).unwrap();
+}
+
+/// A loop that serves with `hello`, and its clients, who have asked twice.
+fn serve(backend: Backend, connections: usize) -> (EventLoop, Clients) {
+    let event_loop = EventLoop::with_backend(backend).unwrap();
+    let address = event_loop.enter(|| {
+        let server = Server::bind(any_port()).unwrap();
+        let address = server.local_addr().unwrap();
+        drop(net::spawn(server.serve(handlers::hello)));
+        address
+    });
+    let clients = Clients::connect(address, connections);
+    clients.ask(&event_loop, 2);
+    (event_loop, clients)
+}
+
+#[test]
+fn a_request_allocates_nothing() {
+    const CONNECTIONS: usize = 50;
+    const ROUNDS: usize = 200;
+    let (event_loop, clients) = serve(Backend::available()[0], CONNECTIONS);
+    let before = CALLS.get();
+    clients.ask(&event_loop, ROUNDS);
+    let calls = CALLS.get() - before;
+    drop((clients.rounds, clients.done));
+    clients.thread.join().unwrap();
+    println!("{} requests: {calls} allocations", CONNECTIONS * ROUNDS);
+    assert_eq!(calls, 0, "in {} requests", CONNECTIONS * ROUNDS);
+}
+
+#[test]
+fn an_idle_connection_holds_little() {
+    const FEW: usize = 100;
+    const CONNECTIONS: usize = 1_000;
+    const MOST_BYTES: i64 = 400;
+    net::raise_descriptor_limit().unwrap();
+    let backend = Backend::available()[0];
+    let before = HELD.get();
+    let (few, clients) = serve(backend, FEW);
+    let held_by_few = HELD.get() - before;
+    drop((few, clients));
+    let before = HELD.get();
+    let (many, clients) = serve(backend, CONNECTIONS);
+    let held_by_many = HELD.get() - before;
+    let each = held_by_many / CONNECTIONS as i64;
+    let further = (held_by_many - held_by_few) / (CONNECTIONS - FEW) as i64;
+    println!("{CONNECTIONS} idle connections: {each} bytes each, a further one {further}");
+    assert!(each <= MOST_BYTES, "{each} bytes for an idle connection");
+    drop((many, clients));
+}
+
+#[test]
+fn connections_that_come_and_go_leave_nothing_behind() {
+    let (event_loop, clients) = serve(Backend::available()[0], 100);
+    drop((event_loop, clients));
+    let before = HELD.get();
+    let (event_loop, clients) = serve(Backend::available()[0], 100);
+    drop((event_loop, clients));
+    let left = HELD.get() - before;
+    // The pool of buffers, which belongs to the thread, may be in another state than before.
+    assert!(left.abs() <= 2 * net::CHUNK_SIZE as i64, "{left} bytes are left behind");
+}
