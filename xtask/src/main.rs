@@ -1,3 +1,60 @@
 //! Runs everything that proves the project.
+//!
+//! A developer and the continuous integration run the same commands: see [`USAGE`].
 
-fn main() {}
+mod answers;
+mod cargo;
+mod check;
+mod client;
+mod count;
+mod load;
+mod memory;
+mod report;
+mod server;
+mod source;
+mod test;
+mod tool;
+mod tree;
+
+use std::process::ExitCode;
+
+use report::Report;
+
+const USAGE: &str = "\
+Usage: cargo xtask COMMAND
+
+  test              unit, property, cross-crate and doc tests, then the examples and their answers
+  check             format, lints, docs, layering, unsafe fence, sizes, licences, words
+  check --memory    sched and gen under AddressSanitizer and valgrind, and the loom model check
+  count             instructions, system calls and memory, against their limits; and sched
+                    beside FuturesUnordered in time, printed only
+  load ADDRESS CONNECTIONS ROUNDS [--hold]
+                    a client for hello: ROUNDS requests on each connection, in lock-step;
+                    with --hold it keeps the connections until its input ends
+
+A step whose tool is missing prints one SKIPPED line. With CI=true a skip fails the run
+where the tool is one of those in XTASK_TOOLS (on Linux, unless set: python3 strace valgrind).
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let run: fn(&mut Report) = match words[..] {
+        ["test"] => test::run,
+        ["check"] => check::run,
+        ["check", "--memory"] => memory::run,
+        ["count"] => count::run,
+        ["load", ref rest @ ..] => return load::main(rest),
+        ["help" | "--help" | "-h"] => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprint!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    let mut report = Report::new();
+    run(&mut report);
+    report.finish()
+}

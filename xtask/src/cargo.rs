@@ -1,0 +1,66 @@
+//! Calls to cargo, and what its JSON says.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::report::{Failure, output};
+use crate::tree;
+
+/// Cargo, in the root of the workspace.
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new("cargo");
+    command.current_dir(tree::root()).args(arguments);
+    command
+}
+
+/// What `cargo metadata` says about the workspace and all it depends on.
+pub(crate) fn metadata() -> Result<Value, Failure> {
+    // Stdout alone: progress goes to stderr.
+    let result = cargo(&["metadata", "--format-version", "1", "--all-features"]).output()?;
+    if !result.status.success() {
+        return Err(String::from_utf8_lossy(&result.stderr).into());
+    }
+    Ok(serde_json::from_slice(&result.stdout)?)
+}
+
+/// Builds with a `--message-format=json` and returns the executables it made.
+///
+/// A library's unit tests, its integration tests and programs come as they are built: each once.
+pub(crate) fn executables(mut command: Command) -> Result<Vec<PathBuf>, Failure> {
+    command.arg("--message-format=json-render-diagnostics");
+    let text = output(command).map_err(|failure| without_messages(&failure.to_string()))?;
+    Ok(text.lines().filter_map(executable).collect())
+}
+
+/// What cargo says to people; what it says to programs would hide it.
+fn without_messages(text: &str) -> String {
+    let lines = text.lines().filter(|line| !line.starts_with('{'));
+    lines.collect::<Vec<&str>>().join("\n")
+}
+
+fn executable(line: &str) -> Option<PathBuf> {
+    let message: Value = serde_json::from_str(line).ok()?;
+    (message["reason"] == "compiler-artifact").then_some(())?;
+    message["executable"].as_str().map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_build_shows_what_is_for_people() {
+        assert_eq!(without_messages("{\"reason\":1}\nerror: no\n"), "error: no");
+    }
+
+    #[test]
+    fn only_executables_are_taken_from_messages() {
+        let program = r#"{"reason":"compiler-artifact","executable":"/t/debug/program"}"#;
+        let library = r#"{"reason":"compiler-artifact","executable":null}"#;
+        assert_eq!(executable(program), Some(PathBuf::from("/t/debug/program")));
+        assert_eq!(executable(library), None);
+        assert_eq!(executable("   Compiling gen"), None);
+    }
+}

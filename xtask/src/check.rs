@@ -1,0 +1,35 @@
+//! What can be checked without running the project.
+
+mod documents;
+mod fence;
+mod format;
+mod layers;
+mod licences;
+mod lines;
+mod words;
+
+use crate::cargo;
+use crate::report::{Report, verdict};
+use crate::source;
+use crate::tree;
+
+/// Runs every check; each names what it found and where.
+pub(crate) fn run(report: &mut Report) {
+    format::run(report);
+    let Some(files) = report.value("read the tree", || Ok(tree::files()?)) else {
+        return;
+    };
+    let sources = source::sources(&files);
+    report.step("layers of folders", || verdict(&layers::folders(&sources)));
+    report.step("unsafe fence", || verdict(&fence::check(&files, &sources)));
+    report.step("code lines", || verdict(&lines::crates(&sources)));
+    report.step("function lengths", || verdict(&lines::functions(&sources)));
+    report.step("example lengths", || verdict(&lines::examples(&files)));
+    report.step("words", || verdict(&words::check(&files)));
+    report.step("documents", || verdict(&documents::check(&files)));
+    let Some(metadata) = report.value("read the dependencies", cargo::metadata) else {
+        return;
+    };
+    report.step("layers of crates", || verdict(&layers::crates(&metadata)));
+    report.step("licences", || verdict(&licences::check(&metadata)));
+}

@@ -1,0 +1,97 @@
+//! Many connections to hello, in lock-step: all ask, then all are answered.
+
+use std::io::{Read, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use crate::client::Client;
+use crate::report::Failure;
+
+/// What each request is, and what answers it.
+const REQUEST: &[u8] = b"hello\n";
+pub(crate) const ANSWER: &[u8] = b"Hello world\n";
+
+/// `load ADDRESS CONNECTIONS ROUNDS [--hold]`
+pub(crate) fn main(arguments: &[&str]) -> ExitCode {
+    let result = match arguments {
+        [address, connections, rounds] => command(address, connections, rounds, false),
+        [address, connections, rounds, "--hold"] => command(address, connections, rounds, true),
+        _ => Err("expected ADDRESS CONNECTIONS ROUNDS [--hold]".into()),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("load: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn command(address: &str, connections: &str, rounds: &str, hold: bool) -> Result<(), Failure> {
+    let clients = run(address.parse()?, connections.parse()?, rounds.parse()?)?;
+    println!("{} connections answered", clients.len());
+    std::io::stdout().flush()?;
+    if hold {
+        std::io::stdin().read_to_end(&mut Vec::new())?;
+    }
+    Ok(())
+}
+
+/// Opens the connections, makes the rounds, and returns the connections, still open.
+pub(crate) fn run(
+    address: SocketAddr,
+    connections: usize,
+    rounds: usize,
+) -> Result<Vec<Client>, Failure> {
+    let open = (0..connections).map(|_| Client::connect(address));
+    let mut clients = open.collect::<Result<Vec<Client>, Failure>>()?;
+    for _ in 0..rounds {
+        for client in &mut clients {
+            client.send(REQUEST)?;
+        }
+        for client in &mut clients {
+            let answer = client.receive(ANSWER.len())?;
+            if answer != ANSWER {
+                return Err(format!("answered {:?}", String::from_utf8_lossy(&answer)).into());
+            }
+        }
+    }
+    Ok(clients)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::thread;
+
+    use super::*;
+
+    /// Accepts two connections and answers each three times.
+    fn serve(answer: &'static [u8]) -> SocketAddr {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        thread::spawn(move || {
+            for stream in listener.incoming().take(2) {
+                thread::spawn(move || {
+                    let mut stream = stream.unwrap();
+                    for _ in 0..3 {
+                        stream.read_exact(&mut [0; REQUEST.len()]).unwrap();
+                        stream.write_all(answer).unwrap();
+                    }
+                });
+            }
+        });
+        address
+    }
+
+    #[test]
+    fn every_connection_is_answered_in_every_round() {
+        assert_eq!(run(serve(ANSWER), 2, 3).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_wrong_answer_is_a_failure() {
+        let failure = run(serve(b"Hallo Welt!\n"), 2, 3).unwrap_err().to_string();
+        assert_eq!(failure, "answered \"Hallo Welt!\\n\"");
+    }
+}

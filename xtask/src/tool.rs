@@ -1,0 +1,77 @@
+//! The tools that a machine may lack.
+
+use std::process::{Command, Stdio};
+
+/// Something that a step needs besides the stable toolchain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tool {
+    /// A nightly toolchain, for the sanitizers.
+    Nightly,
+    /// Python 3, for the twins of the examples.
+    Python,
+    /// strace, to count system calls.
+    Strace,
+    /// valgrind, to count instructions and to see memory errors.
+    Valgrind,
+}
+
+impl Tool {
+    /// Why the tool cannot be used here, if it cannot.
+    pub(crate) fn missing(self) -> Option<String> {
+        let (program, argument) = match self {
+            Tool::Nightly => ("cargo", "+nightly"),
+            Tool::Python => (PYTHON, "-B"),
+            Tool::Strace | Tool::Valgrind if !cfg!(target_os = "linux") => {
+                return Some(format!("{} is used on Linux only", self.name()));
+            }
+            Tool::Strace => ("strace", "-q"),
+            Tool::Valgrind => ("valgrind", "-q"),
+        };
+        let found = Command::new(program)
+            .args([argument, "--version"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success());
+        (!found).then(|| format!("{} is not installed", self.name()))
+    }
+
+    /// Whether its absence is a fault: where CI runs, and promises the tool.
+    pub(crate) fn expected(self) -> bool {
+        let promised = std::env::var("XTASK_TOOLS").ok();
+        std::env::var("CI").is_ok_and(|ci| ci == "true") && self.promised(promised.as_deref())
+    }
+
+    fn promised(self, tools: Option<&str>) -> bool {
+        let default = if cfg!(target_os = "linux") { "python3 strace valgrind" } else { "" };
+        tools.unwrap_or(default).split_whitespace().any(|tool| tool == self.name())
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Tool::Nightly => "nightly",
+            Tool::Python => "python3",
+            Tool::Strace => "strace",
+            Tool::Valgrind => "valgrind",
+        }
+    }
+}
+
+/// What Python 3 is called; its installer for Windows has no `python3`.
+pub(crate) const PYTHON: &str = if cfg!(windows) { "python" } else { "python3" };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_promise_names_its_tools() {
+        assert!(Tool::Python.promised(Some("strace python3")));
+        assert!(!Tool::Valgrind.promised(Some("strace python3")));
+        assert!(!Tool::Strace.promised(Some("")));
+        assert_eq!(Tool::Valgrind.promised(None), cfg!(target_os = "linux"));
+        assert!(Tool::Nightly.promised(Some("nightly python3")));
+        assert!(!Tool::Nightly.promised(None), "a nightly is promised by name only");
+    }
+}
