@@ -26,7 +26,7 @@ use crate::waker::Home;
 /// let scheduler = Scheduler::<(), u32>::with_unpark(move || owner.unpark());
 /// let handle = scheduler.handle();
 /// let sender = std::thread::spawn(move || {
-///     handle.spawn(|| FromFuture::new(Box::pin(async { 42 }))).is_ok()
+///     handle.spawn(|| FromFuture::new(async { 42 })).is_ok()
 /// });
 /// let answer = loop {
 ///     match scheduler.step() {

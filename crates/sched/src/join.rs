@@ -25,8 +25,8 @@ use crate::{Cancel, Payload, Task, TaskId};
 /// use sched::{Outcome, Scheduler};
 ///
 /// let scheduler = Scheduler::new();
-/// let six = scheduler.spawn_join(FromFuture::new(Box::pin(async { 6 })));
-/// scheduler.spawn(FromFuture::new(Box::pin(async { six.await.unwrap() * 7 })));
+/// let six = scheduler.spawn_join(FromFuture::new(async { 6 }));
+/// scheduler.spawn(FromFuture::new(async { six.await.unwrap() * 7 }));
 /// let mut results = Vec::new();
 /// while let Ok((_, outcome)) = scheduler.step() {
 ///     if let Outcome::Complete(result) = outcome {

@@ -17,8 +17,8 @@
 //! let owner = std::thread::current();
 //! let scheduler = Scheduler::<(), u32>::with_unpark(move || owner.unpark());
 //!
-//! let six = scheduler.spawn_join(FromFuture::new(Box::pin(async { 6 })));
-//! let product = scheduler.spawn(FromFuture::new(Box::pin(async move { six.await.unwrap_or(0) * 7 })));
+//! let six = scheduler.spawn_join(FromFuture::new(async { 6 }));
+//! let product = scheduler.spawn(FromFuture::new(async move { six.await.unwrap_or(0) * 7 }));
 //!
 //! let mut answer = None;
 //! while !scheduler.is_empty() {
