@@ -287,6 +287,20 @@ impl EventLoop {
         Handle::new(&self.core)
     }
 
+    /// Limits how many spawns from other threads may wait to be taken in, at first
+    /// [`SPAWN_LIMIT`](crate::SPAWN_LIMIT); those beyond it are refused, with the closure given back.
+    ///
+    /// ```
+    /// let (event_loop, _clock) = net::EventLoop::manual();
+    /// event_loop.set_spawn_limit(1);
+    /// let handle = event_loop.handle();
+    /// assert!(handle.spawn(|| async {}).is_ok());
+    /// assert!(matches!(handle.spawn(|| async {}), Err(net::SpawnError::Full(_))));
+    /// ```
+    pub fn set_spawn_limit(&self, tasks: usize) {
+        self.core.scheduler.set_spawn_limit(tasks);
+    }
+
     /// When the loop wants its next turn: now while tasks are ready, otherwise at the earliest
     /// deadline, or only when a source is ready.
     #[must_use]

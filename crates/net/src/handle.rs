@@ -22,7 +22,8 @@ impl Handle {
     ///
     /// # Errors
     ///
-    /// Gives `make` back when [`SPAWN_LIMIT`](crate::SPAWN_LIMIT) spawns are outstanding, or when
+    /// Gives `make` back when as many spawns are outstanding as
+    /// [`set_spawn_limit`](crate::EventLoop::set_spawn_limit) allows, or when
     /// the loop is gone.
     ///
     /// ```
