@@ -89,4 +89,5 @@ pub use time::{Elapsed, Interval, Sleep, Timeout, interval, now, sleep, sleep_un
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
-struct Readme;
+#[doc = include_str!("../../../README.md")]
+struct Readmes;
