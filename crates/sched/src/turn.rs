@@ -52,7 +52,9 @@ impl<Y, T> Resident<Y, T> {
 
     #[inline]
     pub(crate) fn turn(&self, id: TaskId, waker: Option<&Arc<TaskWaker>>) -> Turn<Y, T> {
-        Turn { id, body: self.0, waker: waker.map(|waker| NonNull::from(&**waker)) }
+        // Not from a reference: the pointer must reach the counts of the `Arc` as well, for a clone.
+        let waker = waker.and_then(|waker| NonNull::new(Arc::as_ptr(waker).cast_mut()));
+        Turn { id, body: self.0, waker }
     }
 
     /// Where the body lies, for a hint to the processor.

@@ -119,7 +119,8 @@ impl Lent {
     ///
     /// # Safety
     ///
-    /// `kept` is of an `Arc` that lives until this returns.
+    /// `kept` is what `Arc::as_ptr` or `Arc::into_raw` gave, and not made of a reference, which would
+    /// not reach the counts; and the `Arc` lives until this returns.
     #[inline(always)]
     pub(crate) unsafe fn during<R>(
         &self,

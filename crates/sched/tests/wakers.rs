@@ -350,3 +350,23 @@ fn a_hook_is_called_after_each_sending() {
     assert_eq!(calls.load(Ordering::Relaxed), 2);
     assert_eq!(run(&scheduler).len(), 1);
 }
+
+#[test]
+fn a_waker_is_cloned_in_step_after_step() {
+    let scheduler = Scheduler::<(), ()>::new();
+    let kept = log::<Waker>();
+    let clones = Rc::clone(&kept);
+    let id = scheduler.spawn(act(move |waker| {
+        clones.borrow_mut().push(waker.clone());
+        waker.wake_by_ref();
+        Step::Yielded(())
+    }));
+    for _ in 0..4 {
+        scheduler.step().expect("it woke itself");
+    }
+    assert!(kept.borrow().iter().all(|waker| waker.will_wake(&kept.borrow()[0])));
+    scheduler.cancel(id);
+    drop(scheduler);
+    // The last clone gives the memory back.
+    kept.borrow_mut().drain(..).for_each(Waker::wake);
+}
