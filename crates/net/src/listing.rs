@@ -53,7 +53,8 @@ pub enum WaitKind {
     },
     /// A moment.
     Deadline(Instant),
-    /// The end of another task.
+    /// The end of another task. Listed until the handle that was polled is polled again or dropped,
+    /// so a handle that was polled by reference and given up is still in here.
     Join(TaskId),
     /// The end of a group's tasks, so many of which are left.
     Group(usize),
