@@ -219,21 +219,30 @@ fn a_client_that_half_closes_after_asking_is_answered_before_the_close() {
     }
 }
 
+/// Sends bytes of a pattern from `sent` on, up to `total`; returns how far it came before an error.
+fn send_pattern(mut writer: &std::net::TcpStream, mut sent: usize, total: usize) -> usize {
+    let block: Vec<u8> = (0..251 * 256).map(|at| (at % 251) as u8).collect();
+    while sent < total {
+        let bytes = &block[sent % 251..];
+        match writer.write(&bytes[..bytes.len().min(total - sent)]) {
+            Ok(written) => sent += written,
+            Err(_) => break,
+        }
+    }
+    sent
+}
+
 /// Sends `total` bytes and reads the first back only when no more can be sent.
 fn echo_late(address: std::net::SocketAddr, total: usize) {
     let mut client = plain_client(address);
-    let mut writer = client.try_clone().unwrap();
+    let writer = client.try_clone().unwrap();
+    writer.set_write_timeout(Some(Duration::from_millis(100))).unwrap();
+    let sent = send_pattern(&writer, 0, total);
+    writer.set_write_timeout(Some(LIMIT)).unwrap();
     let sender = std::thread::spawn(move || {
-        let block: Vec<u8> = (0..251 * 256).map(|at| (at % 251) as u8).collect();
-        let mut left = total;
-        while left > 0 {
-            let length = left.min(block.len());
-            writer.write_all(&block[..length]).unwrap();
-            left -= length;
-        }
+        assert_eq!(send_pattern(&writer, sent, total), total);
         writer.shutdown(Shutdown::Write).unwrap();
     });
-    std::thread::sleep(Duration::from_millis(200));
     let (mut buffer, mut have) = (vec![0; 65_536], 0);
     loop {
         let read = client.read(&mut buffer).unwrap();
