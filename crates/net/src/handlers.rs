@@ -1,9 +1,9 @@
 //! What the programs `hello` and `echo` do with a connection, for any [`Server`](crate::Server).
 
 use std::io;
-use std::net::SocketAddr;
 
-use crate::tcp::TcpStream;
+use crate::family::Family;
+use crate::stream::Stream;
 
 /// The note's server: answers `Hello world` and a newline to every read of up to
 /// [`CHUNK_SIZE`](crate::CHUNK_SIZE) bytes, until the other side has no more to say.
@@ -11,11 +11,17 @@ use crate::tcp::TcpStream;
 /// # Errors
 ///
 /// Those of the connection.
-pub async fn hello(mut stream: TcpStream, _peer: SocketAddr) -> io::Result<()> {
-    while stream.chunk().await?.is_some() {
-        stream.write_all(b"Hello world\n").await?;
+#[expect(clippy::manual_async_fn, reason = "there the peer's address lives as long as the task")]
+pub fn hello<K: Family>(
+    mut stream: Stream<K>,
+    _peer: K::Address,
+) -> impl Future<Output = io::Result<()>> {
+    async move {
+        while stream.chunk().await?.is_some() {
+            stream.write_all(b"Hello world\n").await?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Sends back every byte that comes, until the other side has no more to say. Reads no further
@@ -24,9 +30,15 @@ pub async fn hello(mut stream: TcpStream, _peer: SocketAddr) -> io::Result<()> {
 /// # Errors
 ///
 /// Those of the connection.
-pub async fn echo(mut stream: TcpStream, _peer: SocketAddr) -> io::Result<()> {
-    while let Some(chunk) = stream.chunk().await? {
-        stream.write_all(&chunk).await?;
+#[expect(clippy::manual_async_fn, reason = "there the peer's address lives as long as the task")]
+pub fn echo<K: Family>(
+    mut stream: Stream<K>,
+    _peer: K::Address,
+) -> impl Future<Output = io::Result<()>> {
+    async move {
+        while let Some(chunk) = stream.chunk().await? {
+            stream.write_all(&chunk).await?;
+        }
+        Ok(())
     }
-    Ok(())
 }

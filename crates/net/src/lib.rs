@@ -52,39 +52,60 @@
 mod ask;
 mod chunk;
 mod core;
+mod datagram;
 mod driver;
 mod error;
 mod event_loop;
 mod failure;
+mod family;
 mod grants;
 mod group;
 mod handle;
 pub mod handlers;
+mod listener;
 mod listing;
+mod options;
+#[cfg(unix)]
+mod pollable;
 #[cfg(feature = "programs")]
 pub mod programs;
 mod registered;
 mod server;
 mod source;
+mod stream;
 mod task;
-mod tcp;
 mod time;
 mod timers;
 
 pub use ask::{Ask, Awaitable, Direction, Wanted};
 pub use chunk::{CHUNK_SIZE, Chunk};
 pub use core::BUDGET;
-pub use driver::{Backend, ManualClock, raise_descriptor_limit};
+#[cfg(unix)]
+pub use datagram::UnixDatagram;
+pub use datagram::{DatagramSocket, UdpSocket};
+pub use driver::{Backend, ManualClock, Received, raise_descriptor_limit};
 pub use error::{AlreadyWaiting, NoLoop, RunError, WrongLoop};
 pub use event_loop::{EventLoop, POLL_EVERY};
 pub use failure::{Cause, Failure};
+pub use family::{Address, Family, Inet};
+#[cfg(unix)]
+pub use family::{Local, UnixAddr};
 pub use group::{GroupError, GroupHandle, TaskGroup};
 pub use handle::Handle;
+#[cfg(unix)]
+pub use listener::UnixListener;
+pub use listener::{Listener, TcpListener};
 pub use listing::{Stats, TaskInfo, Wait, WaitKind, stats, tasks};
+#[cfg(unix)]
+pub use pollable::{Pollable, PollableError};
 pub use sched::{Payload, SPAWN_LIMIT, SpawnError, TaskId, TaskState};
 pub use server::{ACCEPT_PAUSE, GRACE, MAX_CONNECTIONS, Served, Server, Stopper};
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub use stream::PeerCredentials;
+#[cfg(unix)]
+pub use stream::UnixStream;
+pub use stream::{ReadHalf, ReuniteError, Stream, TcpStream, UNIX_PAUSE, WriteHalf};
 pub use task::{Co, JoinError, JoinHandle, spawn, spawn_generator, yield_now};
-pub use tcp::{ReadHalf, ReuniteError, TcpListener, TcpStream, WriteHalf};
 pub use time::{Elapsed, Interval, Sleep, Timeout, interval, now, sleep, sleep_until, timeout};
 
 #[cfg(doctest)]

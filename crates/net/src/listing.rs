@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::fmt;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Context;
 use std::time::{Duration, Instant};
@@ -13,6 +12,7 @@ use sched::{Slab, SlabId, TaskId, TaskState};
 
 use crate::ask::Direction;
 use crate::core::{Core, here};
+use crate::family::Address;
 use crate::source::{Source, Waiter};
 
 /// A task as [`EventLoop::tasks`](crate::EventLoop::tasks) lists it.
@@ -47,9 +47,9 @@ pub enum WaitKind {
         /// Reading or writing.
         direction: Direction,
         /// This side's address, where the socket has one.
-        local: Option<SocketAddr>,
+        local: Option<Address>,
         /// The other side's address, where there is one.
-        peer: Option<SocketAddr>,
+        peer: Option<Address>,
     },
     /// A moment.
     Deadline(Instant),

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use sched::TaskId;
 
 use crate::ask::{Direction, Wanted};
-use crate::core::{Core, current};
+use crate::core::Core;
 use crate::driver::{Readiness, Socket};
 use crate::error::AlreadyWaiting;
 use crate::source::{Source, Waiter};
@@ -21,15 +21,22 @@ pub(crate) struct Registered {
 }
 
 impl Registered {
-    /// Hands `socket` to the loop that runs here.
-    pub(crate) fn new(socket: Socket, ready: Readiness) -> io::Result<Registered> {
-        Registered::with(current()?, socket, ready)
-    }
-
+    /// Hands `socket` to its loop.
     pub(crate) fn with(core: Rc<Core>, socket: Socket, ready: Readiness) -> io::Result<Registered> {
         let source = Rc::new(Source::new(socket, ready));
         core.driver.register(&source)?;
         Ok(Registered { source, core })
+    }
+
+    /// A socket that its loop does not watch before [`Registered::register`].
+    #[cfg(unix)]
+    pub(crate) fn unregistered(core: Rc<Core>, socket: Socket) -> Registered {
+        Registered { source: Rc::new(Source::new(socket, Readiness::EMPTY)), core }
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn register(&self) -> io::Result<()> {
+        self.core.driver.register(&self.source)
     }
 
     /// Does `attempt` as soon as the socket is readable.

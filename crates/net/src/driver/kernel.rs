@@ -123,6 +123,13 @@ impl Kernel {
         drop(released);
     }
 
+    #[cfg(unix)]
+    pub(crate) fn unregister(&self, source: &Source) -> io::Result<()> {
+        let Some(key) = source.key.take() else { return Ok(()) };
+        let released = self.selector.borrow_mut().unregister(key);
+        released.map(drop)
+    }
+
     pub(crate) fn each_source(&self, mut each: impl FnMut(&Source)) {
         for registration in self.selector.borrow().iter() {
             each(registration.source());

@@ -3,6 +3,8 @@
 //! Everything above it is told what time it is and what is ready. A driver is the operating system,
 //! or a clock that a test moves.
 
+mod address;
+mod datagram;
 mod kernel;
 mod limits;
 mod manual;
@@ -13,14 +15,20 @@ use std::io;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+pub use datagram::Received;
 pub use kernel::Backend;
 pub(crate) use kernel::Kernel;
 pub use limits::raise_descriptor_limit;
 pub(crate) use manual::Manual;
 pub use manual::ManualClock;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub use options::PeerCredentials;
 pub(crate) use poll::{Key, Readiness};
+#[cfg(unix)]
+pub(crate) use socket::Kind;
 pub(crate) use socket::{AcceptFailure, Socket};
 
+use crate::family::Address;
 use crate::source::Source;
 
 /// The world that a loop runs in.
@@ -73,6 +81,42 @@ impl Driver {
         }
     }
 
+    /// A stream socket that listens.
+    pub(crate) fn listen(&self, address: &Address) -> io::Result<Socket> {
+        self.kernel().and_then(|_| Socket::listen(address))
+    }
+
+    /// A stream socket that has begun to connect.
+    pub(crate) fn connect(&self, address: &Address) -> io::Result<Socket> {
+        self.kernel().and_then(|_| Socket::connect(address))
+    }
+
+    /// A datagram socket with an address.
+    pub(crate) fn bind(&self, address: &Address) -> io::Result<Socket> {
+        self.kernel().and_then(|_| Socket::bind(address))
+    }
+
+    /// A Unix datagram socket without an address.
+    #[cfg(unix)]
+    pub(crate) fn unbound(&self) -> io::Result<Socket> {
+        self.kernel().and_then(|_| Socket::unbound())
+    }
+
+    /// Two Unix sockets connected to each other.
+    #[cfg(unix)]
+    pub(crate) fn pair(&self, kind: Kind) -> io::Result<(Socket, Socket)> {
+        self.kernel().and_then(|_| Socket::pair(kind))
+    }
+
+    /// A duplicate of a descriptor, which no longer blocks, and whether it did.
+    #[cfg(unix)]
+    pub(crate) fn duplicate(
+        &self,
+        descriptor: std::os::fd::BorrowedFd<'_>,
+    ) -> io::Result<(Socket, bool)> {
+        self.kernel().and_then(|_| Socket::duplicate(descriptor))
+    }
+
     /// Begins to watch a source; with edges in both directions, otherwise for reading.
     pub(crate) fn register(&self, source: &Rc<Source>) -> io::Result<()> {
         self.kernel()?.register(source)
@@ -87,6 +131,15 @@ impl Driver {
     pub(crate) fn forget(&self, source: &Source) {
         if let Driver::Kernel(kernel) = self {
             kernel.forget(source);
+        }
+    }
+
+    /// Ends watching a source whose open file others may hold, so that closing ours does not.
+    #[cfg(unix)]
+    pub(crate) fn unregister(&self, source: &Source) -> io::Result<()> {
+        match self {
+            Driver::Kernel(kernel) => kernel.unregister(source),
+            Driver::Manual(_) => Ok(()),
         }
     }
 

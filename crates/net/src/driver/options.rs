@@ -1,6 +1,7 @@
 //! Socket options, each a line of setsockopt(2).
 
 use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use socket2::TcpKeepalive;
@@ -62,7 +63,60 @@ impl Socket {
     pub(crate) fn take_error(&self) -> io::Result<Option<io::Error>> {
         self.0.take_error()
     }
+
+    pub(crate) fn broadcast(&self) -> io::Result<bool> {
+        self.0.broadcast()
+    }
+
+    pub(crate) fn set_broadcast(&self, on: bool) -> io::Result<()> {
+        self.0.set_broadcast(on)
+    }
+
+    pub(crate) fn join_multicast_v4(&self, group: Ipv4Addr, interface: Ipv4Addr) -> io::Result<()> {
+        self.0.join_multicast_v4(&group, &interface)
+    }
+
+    pub(crate) fn leave_multicast_v4(
+        &self,
+        group: Ipv4Addr,
+        interface: Ipv4Addr,
+    ) -> io::Result<()> {
+        self.0.leave_multicast_v4(&group, &interface)
+    }
+
+    pub(crate) fn join_multicast_v6(&self, group: Ipv6Addr, interface: u32) -> io::Result<()> {
+        self.0.join_multicast_v6(&group, interface)
+    }
+
+    pub(crate) fn leave_multicast_v6(&self, group: Ipv6Addr, interface: u32) -> io::Result<()> {
+        self.0.leave_multicast_v6(&group, interface)
+    }
+
+    /// Who is at the other end of a Unix socket.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    pub(crate) fn peer_credentials(&self) -> io::Result<PeerCredentials> {
+        let credentials = rustix::net::sockopt::socket_peercred(&self.0)?;
+        Ok(PeerCredentials {
+            process: credentials.pid.as_raw_nonzero().get(),
+            user: credentials.uid.as_raw(),
+            group: credentials.gid.as_raw(),
+        })
+    }
+
     fn is_ipv6(&self) -> io::Result<bool> {
         Ok(self.0.local_addr()?.is_ipv6())
     }
+}
+
+/// Who is at the other end of a Unix socket, as the kernel saw it when the connection was made:
+/// the option `SO_PEERCRED` of unix(7).
+#[cfg(any(target_os = "linux", target_os = "android"))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerCredentials {
+    /// The number of the process.
+    pub process: i32,
+    /// Its effective user.
+    pub user: u32,
+    /// Its effective group.
+    pub group: u32,
 }

@@ -1,43 +1,101 @@
 //! A non-blocking socket of the operating system.
 
-use std::io;
-use std::net::{Shutdown, SocketAddr};
+use std::io::{self, IoSlice, IoSliceMut, Read};
+use std::net::Shutdown;
 #[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};
 #[cfg(windows)]
 use std::os::windows::io::{AsSocket, BorrowedSocket};
 
 use rustix::net::{RecvFlags, SendFlags};
-use socket2::{Domain, Protocol, SockAddr, Type};
+use socket2::{Domain, Type};
 
+use super::address::{from_system, to_system};
+use crate::family::Address;
 use crate::source::Source;
 
-/// A socket that never blocks.
+/// A socket that never blocks, or a duplicate of another descriptor that does not.
 #[derive(Debug)]
 pub(crate) struct Socket(pub(super) socket2::Socket);
 
 impl Socket {
-    /// A TCP socket that listens on `address` with the longest backlog the system allows.
+    /// A stream socket that listens on `address` with the longest backlog the system allows.
     ///
-    /// On Unix the address may be taken again while connections of an earlier listener linger; on
-    /// Windows that option would let two programs share a port, so it is left off.
-    pub(crate) fn listen(address: SocketAddr) -> io::Result<Socket> {
-        let socket = tcp(address)?;
+    /// On Unix an internet address may be taken again while connections of an earlier listener
+    /// linger; on Windows that option would let two programs share a port, so it is left off.
+    pub(super) fn listen(address: &Address) -> io::Result<Socket> {
+        let socket = open(address, Type::STREAM)?;
         #[cfg(unix)]
-        socket.set_reuse_address(true)?;
-        socket.bind(&address.into())?;
+        if let Address::Inet(_) = address {
+            socket.set_reuse_address(true)?;
+        }
+        socket.bind(&to_system(address)?)?;
         socket.listen(i32::MAX)?;
         Ok(Socket(socket))
     }
 
-    /// A TCP socket that has begun to connect; it is writable once that has ended, and
+    /// A stream socket that has begun to connect; it is writable once that has ended, and
     /// [`Socket::connected`] tells how.
-    pub(crate) fn connect(address: SocketAddr) -> io::Result<Socket> {
-        let socket = tcp(address)?;
-        match socket.connect(&address.into()) {
-            Err(error) if !in_progress(&error) => Err(error),
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) where the backlog of a Unix listener is full, and
+    /// the system does not tell when it no longer is.
+    pub(super) fn connect(address: &Address) -> io::Result<Socket> {
+        let socket = open(address, Type::STREAM)?;
+        match socket.connect(&to_system(address)?) {
+            Err(error) if !in_progress(&error, address) => Err(error),
             _ => Ok(Socket(socket)),
         }
+    }
+
+    /// A datagram socket with the address `address`.
+    pub(super) fn bind(address: &Address) -> io::Result<Socket> {
+        let socket = open(address, Type::DGRAM)?;
+        socket.bind(&to_system(address)?)?;
+        Ok(Socket(socket))
+    }
+
+    /// A Unix datagram socket without an address.
+    #[cfg(unix)]
+    pub(super) fn unbound() -> io::Result<Socket> {
+        let socket = socket2::Socket::new(Domain::UNIX, Type::DGRAM, None)?;
+        socket.set_nonblocking(true)?;
+        Ok(Socket(socket))
+    }
+
+    /// Two Unix sockets that are connected to each other.
+    #[cfg(unix)]
+    pub(super) fn pair(kind: Kind) -> io::Result<(Socket, Socket)> {
+        let kind = match kind {
+            Kind::Stream => Type::STREAM,
+            Kind::Datagram => Type::DGRAM,
+        };
+        let (one, other) = socket2::Socket::pair(Domain::UNIX, kind, None)?;
+        one.set_nonblocking(true)?;
+        other.set_nonblocking(true)?;
+        Ok((Socket(one), Socket(other)))
+    }
+
+    /// A duplicate of any descriptor: both name the same open file, and neither blocks from now on.
+    /// Says whether it did before.
+    #[cfg(unix)]
+    pub(super) fn duplicate(descriptor: BorrowedFd<'_>) -> io::Result<(Socket, bool)> {
+        let duplicate = socket2::Socket::from(descriptor.try_clone_to_owned()?);
+        let blocked = !duplicate.nonblocking()?;
+        duplicate.set_nonblocking(true)?;
+        Ok((Socket(duplicate), blocked))
+    }
+
+    /// Lets the open file block again.
+    #[cfg(unix)]
+    pub(crate) fn set_blocking(&self) -> io::Result<()> {
+        self.0.set_nonblocking(false)
+    }
+
+    /// Says that datagrams go to `address` from now on, and come from there alone.
+    pub(crate) fn connect_to(&self, address: &Address) -> io::Result<()> {
+        self.0.connect(&to_system(address)?)
     }
 
     /// How an attempt to connect ended.
@@ -58,18 +116,18 @@ impl Socket {
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    pub(crate) fn accept(&self) -> io::Result<(Socket, SocketAddr)> {
+    pub(crate) fn accept(&self) -> io::Result<(Socket, Address)> {
         let flags = rustix::net::SocketFlags::NONBLOCK | rustix::net::SocketFlags::CLOEXEC;
         let (socket, peer) = rustix::net::acceptfrom_with(&self.0, flags)?;
-        let peer = peer.and_then(|peer| SocketAddr::try_from(peer).ok());
-        Ok((Socket(socket.into()), peer.ok_or(io::ErrorKind::ConnectionAborted)?))
+        let peer = super::address::of_peer(peer).ok_or(io::ErrorKind::ConnectionAborted)?;
+        Ok((Socket(socket.into()), peer))
     }
 
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    pub(crate) fn accept(&self) -> io::Result<(Socket, SocketAddr)> {
+    pub(crate) fn accept(&self) -> io::Result<(Socket, Address)> {
         let (socket, peer) = self.0.accept()?;
         socket.set_nonblocking(true)?;
-        Ok((Socket(socket), peer.as_socket().ok_or(io::ErrorKind::ConnectionAborted)?))
+        Ok((Socket(socket), from_system(&peer)?))
     }
 
     /// Whether a connection waits to be accepted; accept(2) does not tell while the process has no
@@ -102,16 +160,31 @@ impl Socket {
         }
     }
 
+    /// As [`Socket::recv`], and what is received stays to be received again.
+    pub(crate) fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        Ok(rustix::net::recv(&self.0, buffer, RecvFlags::PEEK)?.1)
+    }
+
+    /// Fills one buffer after the other; see readv(2).
+    pub(crate) fn recv_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        (&self.0).read_vectored(buffers)
+    }
+
+    /// Sends one buffer after the other; see writev(2).
+    pub(crate) fn send_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.send_vectored_with_flags(buffers, QUIET.bits() as _)
+    }
+
     pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         self.0.shutdown(how)
     }
 
-    pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
-        named(self.0.local_addr()?)
+    pub(crate) fn local_addr(&self) -> io::Result<Address> {
+        from_system(&self.0.local_addr()?)
     }
 
-    pub(crate) fn peer_addr(&self) -> io::Result<SocketAddr> {
-        named(self.0.peer_addr()?)
+    pub(crate) fn peer_addr(&self) -> io::Result<Address> {
+        from_system(&self.0.peer_addr()?)
     }
 }
 
@@ -129,6 +202,14 @@ impl AsSocket for Source {
     }
 }
 
+/// What a pair of Unix sockets carries.
+#[cfg(unix)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Stream,
+    Datagram,
+}
+
 /// Apart, or else the error is worked out before it is known whether there is one.
 #[cold]
 #[inline(never)]
@@ -136,31 +217,33 @@ fn failed(errno: rustix::io::Errno) -> io::Error {
     errno.into()
 }
 
-fn tcp(address: SocketAddr) -> io::Result<socket2::Socket> {
-    let socket =
-        socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+fn open(address: &Address, kind: Type) -> io::Result<socket2::Socket> {
+    let domain = match address {
+        Address::Inet(address) => Domain::for_address(*address),
+        #[cfg(unix)]
+        Address::Local(_) => Domain::UNIX,
+    };
+    let socket = socket2::Socket::new(domain, kind, None)?;
     socket.set_nonblocking(true)?;
     Ok(socket)
 }
 
-fn in_progress(error: &io::Error) -> bool {
+fn in_progress(error: &io::Error, address: &Address) -> bool {
     #[cfg(unix)]
     let begun = error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error());
     #[cfg(windows)]
     let begun = false;
-    begun || error.kind() == io::ErrorKind::WouldBlock
-}
-
-fn named(address: SockAddr) -> io::Result<SocketAddr> {
-    address.as_socket().ok_or_else(|| io::Error::other("the socket has no internet address"))
+    // Of a Unix socket this says that the backlog is full, and that nothing has begun.
+    let blocks = error.kind() == io::ErrorKind::WouldBlock;
+    begun || (blocks && matches!(address, Address::Inet(_)))
 }
 
 /// A peer that is gone is an error, not a signal. Where the flag is missing, the option
 /// SO_NOSIGPIPE or the system itself sees to it.
 #[cfg(not(any(target_vendor = "apple", windows)))]
-const QUIET: SendFlags = SendFlags::NOSIGNAL;
+pub(super) const QUIET: SendFlags = SendFlags::NOSIGNAL;
 #[cfg(any(target_vendor = "apple", windows))]
-const QUIET: SendFlags = SendFlags::empty();
+pub(super) const QUIET: SendFlags = SendFlags::empty();
 
 /// What an error of accept(2) means for the listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

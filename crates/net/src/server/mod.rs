@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use crate::driver::AcceptFailure;
 use crate::group::TaskGroup;
-use crate::tcp::{TcpListener, TcpStream};
+use crate::listener::TcpListener;
+use crate::stream::TcpStream;
 use serving::Serving;
 pub use stopper::Stopper;
 

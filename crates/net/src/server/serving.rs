@@ -15,9 +15,10 @@ use crate::driver::AcceptFailure;
 use crate::event_loop::POLL_EVERY;
 use crate::failure::Cause;
 use crate::group::TaskGroup;
+use crate::listener::TcpListener;
 use crate::listing::{WaitGuard, WaitKind};
+use crate::stream::TcpStream;
 use crate::task::yield_now;
-use crate::tcp::{TcpListener, TcpStream};
 use crate::time::{now, timeout};
 
 /// Connections that are still taken out of the backlog after the stop.

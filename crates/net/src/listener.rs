@@ -1,16 +1,25 @@
 //! A socket that accepts connections.
 
 use std::io;
-use std::net::SocketAddr;
+use std::marker::PhantomData;
 use std::rc::Rc;
 
 use crate::ask::{Awaitable, Direction, Wanted, sealed};
-use crate::driver::{Readiness, Socket};
+use crate::core::current;
+use crate::driver::Readiness;
+use crate::family::{Family, Inet, named};
 use crate::registered::Registered;
 use crate::source::Source;
-use crate::tcp::TcpStream;
+use crate::stream::Stream;
 
 /// A TCP socket that accepts connections.
+pub type TcpListener = Listener<Inet>;
+
+/// A Unix socket that accepts connections.
+#[cfg(unix)]
+pub type UnixListener = Listener<crate::family::Local>;
+
+/// A socket that accepts connections: a [`TcpListener`] or a [`UnixListener`](crate::UnixListener).
 ///
 /// For an accept loop with limits and a graceful end see [`Server`](crate::Server).
 ///
@@ -28,23 +37,28 @@ use crate::tcp::TcpStream;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct TcpListener {
+pub struct Listener<K: Family> {
     io: Registered,
+    family: PhantomData<K>,
 }
 
-impl TcpListener {
+impl<K: Family> Listener<K> {
     /// Listens on `address`; port 0 lets the system choose one. The backlog is the longest that
-    /// the system allows. On Unix, connections of an earlier listener that linger do not keep the
-    /// address busy (SO_REUSEADDR).
+    /// the system allows. On Unix, connections of an earlier listener that linger do not keep an
+    /// internet address busy (SO_REUSEADDR). The file of a Unix socket is made here and stays when
+    /// the listener is dropped, as unix(7) has it: who made it removes it.
     ///
     /// # Errors
     ///
-    /// [`AddrInUse`](io::ErrorKind::AddrInUse) and others of bind(2);
+    /// [`AddrInUse`](io::ErrorKind::AddrInUse), also where the file of a Unix socket is there
+    /// already, and others of bind(2);
     /// [`NoLoop`](crate::NoLoop) outside a loop;
     /// [`Unsupported`](io::ErrorKind::Unsupported) on a manual clock.
-    pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-        let io = Registered::new(Socket::listen(address)?, Readiness::EMPTY)?;
-        Ok(TcpListener { io })
+    pub fn bind(address: K::Address) -> io::Result<Listener<K>> {
+        let core = current()?;
+        let socket = core.driver.listen(&address.into())?;
+        let io = Registered::with(core, socket, Readiness::EMPTY)?;
+        Ok(Listener { io, family: PhantomData })
     }
 
     /// Waits for a connection.
@@ -54,7 +68,7 @@ impl TcpListener {
     /// Those of accept(2): some tell of one connection that failed before it was accepted, others
     /// of a process that has no descriptor left. [`Server`](crate::Server) tells them apart.
     /// [`AlreadyWaiting`](crate::AlreadyWaiting) while another task accepts.
-    pub fn accept(&self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + '_ {
+    pub fn accept(&self) -> impl Future<Output = io::Result<(Stream<K>, K::Address)>> + '_ {
         self.io.when_readable(|source| self.take(source))
     }
 
@@ -64,8 +78,8 @@ impl TcpListener {
     /// # Errors
     ///
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) when there is none; otherwise as
-    /// [`TcpListener::accept`].
-    pub fn try_accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+    /// [`Listener::accept`].
+    pub fn try_accept(&self) -> io::Result<(Stream<K>, K::Address)> {
         self.io.attempt(Direction::Read, |source| self.take(source))
     }
 
@@ -74,24 +88,24 @@ impl TcpListener {
     /// # Errors
     ///
     /// Those of getsockname(2).
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.io.source.socket.local_addr()
+    pub fn local_addr(&self) -> io::Result<K::Address> {
+        named::<K>(self.io.source.socket.local_addr()?)
     }
 
     pub(crate) fn registered(&self) -> &Registered {
         &self.io
     }
 
-    fn take(&self, source: &Source) -> io::Result<(TcpStream, SocketAddr)> {
+    fn take(&self, source: &Source) -> io::Result<(Stream<K>, K::Address)> {
         let (socket, peer) = source.socket.accept()?;
         let io = Registered::with(Rc::clone(&self.io.core), socket, Readiness::WRITE)?;
-        Ok((TcpStream::new(io), peer))
+        Ok((Stream::new(io), named::<K>(peer)?))
     }
 }
 
-impl sealed::Sealed for TcpListener {}
+impl<K: Family> sealed::Sealed for Listener<K> {}
 
-impl Awaitable for TcpListener {
+impl<K: Family> Awaitable for Listener<K> {
     fn wanted(&self, direction: Direction) -> Wanted {
         self.io.wanted(direction)
     }

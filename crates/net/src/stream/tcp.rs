@@ -1,31 +1,13 @@
-//! Options of a connection.
+//! What a TCP connection has of its own: options.
 
 use std::io;
 use std::time::Duration;
 
-use crate::tcp::TcpStream;
-
-/// Each option with its getter, its setter, and what setsockopt(2), tcp(7) and ip(7) call it.
-macro_rules! options {
-    ($($(#[$doc:meta])* $option:literal $get:ident -> $is:ty, $set:ident($to:ty);)*) => {
-        /// Options. Each returns the error of getsockopt(2) or setsockopt(2).
-        impl TcpStream {$(
-            $(#[$doc])*
-            #[doc = concat!("\n\nThe option `", $option, "`.\n\n# Errors\n\nThose of getsockopt(2).")]
-            pub fn $get(&self) -> io::Result<$is> {
-                self.io.source.socket.$get()
-            }
-
-            $(#[$doc])*
-            #[doc = concat!("\n\nThe option `", $option, "`.\n\n# Errors\n\nThose of setsockopt(2).")]
-            pub fn $set(&self, value: $to) -> io::Result<()> {
-                self.io.source.socket.$set(value)
-            }
-        )*}
-    };
-}
+use crate::options::options;
+use crate::stream::TcpStream;
 
 options! {
+    TcpStream:
     /// Whether small writes are sent at once instead of being gathered.
     "TCP_NODELAY" nodelay -> bool, set_nodelay(bool);
     /// Whether an idle connection is probed; set with the idle time before the first probe.
