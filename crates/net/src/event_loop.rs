@@ -65,7 +65,7 @@ impl EventLoop {
         (EventLoop::over(Driver::Manual(manual)), clock)
     }
 
-    fn over(driver: Driver) -> EventLoop {
+    pub(crate) fn over(driver: Driver) -> EventLoop {
         let core = Rc::new(Core::new(driver, Failures::default()));
         EventLoop { core }
     }
@@ -322,7 +322,7 @@ impl EventLoop {
     pub fn descriptor(&self) -> io::Result<Option<std::os::fd::OwnedFd>> {
         match &self.core.driver {
             Driver::Kernel(kernel) => kernel.descriptor(),
-            Driver::Manual(_) => Ok(None),
+            _ => Ok(None),
         }
     }
 
@@ -344,7 +344,7 @@ impl EventLoop {
     pub fn backend(&self) -> Option<Backend> {
         match &self.core.driver {
             Driver::Kernel(kernel) => Some(kernel.backend()),
-            Driver::Manual(_) => None,
+            _ => None,
         }
     }
 }

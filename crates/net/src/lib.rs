@@ -71,6 +71,8 @@ mod pollable;
 pub mod programs;
 mod registered;
 mod server;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod source;
 mod stream;
 mod task;

@@ -16,6 +16,9 @@ pub(crate) struct Source {
     pub(crate) socket: Socket,
     /// Set once, right after registering.
     pub(crate) key: Cell<Option<Key>>,
+    /// Set while a simulation watches it.
+    #[cfg(feature = "sim")]
+    pub(crate) registered: Cell<bool>,
     /// Level backends only: the directions that the driver watches now.
     pub(crate) armed: Cell<Readiness>,
     /// What the driver reported, OR-ed together, minus what an operation found used up.
@@ -70,6 +73,8 @@ impl Source {
         Source {
             socket,
             key: Cell::default(),
+            #[cfg(feature = "sim")]
+            registered: Cell::default(),
             armed: Cell::default(),
             ready: Cell::new(ready),
             waited: Cell::default(),
@@ -136,6 +141,10 @@ impl Source {
 
     /// Whether it was taken out of its loop, or never got in: nothing will be reported of it.
     pub(crate) fn is_forgotten(&self) -> bool {
+        #[cfg(feature = "sim")]
+        if self.registered.get() {
+            return false;
+        }
         self.key.get().is_none()
     }
 

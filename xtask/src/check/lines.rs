@@ -21,7 +21,7 @@ const LIMITS: [Limit; 4] = [
         except: &[
             "crates/net/src/bin",
             "crates/net/src/programs",
-            "crates/net/src/simulation",
+            "crates/net/src/sim",
             "crates/net/src/driver/simulation",
         ],
         lines: 6500,

@@ -4,9 +4,9 @@ use std::io;
 
 use rustix::net::RecvFlags;
 
-use super::Socket;
 use super::address::to_system;
 use super::socket::QUIET;
+use super::socket::Socket;
 use crate::family::Address;
 
 /// What was received of a datagram.

@@ -5,10 +5,14 @@
 
 mod address;
 mod datagram;
+#[cfg(feature = "sim")]
+mod either;
 mod kernel;
 mod limits;
 mod manual;
 mod options;
+#[cfg(feature = "sim")]
+pub(crate) mod simulation;
 mod socket;
 
 use std::io;
@@ -24,9 +28,16 @@ pub use manual::ManualClock;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use options::PeerCredentials;
 pub(crate) use poll::{Key, Readiness};
+pub(crate) use socket::AcceptFailure;
 #[cfg(unix)]
 pub(crate) use socket::Kind;
-pub(crate) use socket::{AcceptFailure, Socket};
+#[cfg(not(feature = "sim"))]
+pub(crate) use socket::Socket;
+
+#[cfg(feature = "sim")]
+pub(crate) use either::Socket;
+#[cfg(feature = "sim")]
+use simulation::Simulated;
 
 use crate::family::Address;
 use crate::source::Source;
@@ -37,6 +48,8 @@ use crate::source::Source;
 pub(crate) enum Driver {
     Kernel(Kernel),
     Manual(Manual),
+    #[cfg(feature = "sim")]
+    Simulated(Simulated),
 }
 
 /// What another thread calls to bring the loop out of its wait.
@@ -47,6 +60,8 @@ impl Driver {
         match self {
             Driver::Kernel(_) => Instant::now(),
             Driver::Manual(manual) => manual.now(),
+            #[cfg(feature = "sim")]
+            Driver::Simulated(simulated) => simulated.now(),
         }
     }
 
@@ -54,6 +69,8 @@ impl Driver {
         match self {
             Driver::Kernel(kernel) => kernel.unpark(),
             Driver::Manual(manual) => manual.unpark(),
+            #[cfg(feature = "sim")]
+            Driver::Simulated(simulated) => simulated.unpark(),
         }
     }
 
@@ -62,6 +79,8 @@ impl Driver {
         match self {
             Driver::Kernel(kernel) => kernel.reports_edges(),
             Driver::Manual(_) => true,
+            #[cfg(feature = "sim")]
+            Driver::Simulated(_) => true,
         }
     }
 
@@ -78,34 +97,67 @@ impl Driver {
                 manual.wait(timeout);
                 Ok(())
             }
+            #[cfg(feature = "sim")]
+            Driver::Simulated(simulated) => {
+                simulated.wait(report);
+                Ok(())
+            }
         }
     }
 
     /// A stream socket that listens.
     pub(crate) fn listen(&self, address: &Address) -> io::Result<Socket> {
-        self.kernel().and_then(|_| Socket::listen(address))
+        match self {
+            Driver::Kernel(_) => Socket::listen(address),
+            Driver::Manual(_) => Err(no_sockets()),
+            #[cfg(feature = "sim")]
+            Driver::Simulated(simulated) => simulated.listen(address).map(Socket::Simulated),
+        }
     }
 
     /// A stream socket that has begun to connect.
     pub(crate) fn connect(&self, address: &Address) -> io::Result<Socket> {
-        self.kernel().and_then(|_| Socket::connect(address))
+        match self {
+            Driver::Kernel(_) => Socket::connect(address),
+            Driver::Manual(_) => Err(no_sockets()),
+            #[cfg(feature = "sim")]
+            Driver::Simulated(simulated) => simulated.connect(address).map(Socket::Simulated),
+        }
     }
 
     /// A datagram socket with an address.
     pub(crate) fn bind(&self, address: &Address) -> io::Result<Socket> {
-        self.kernel().and_then(|_| Socket::bind(address))
+        match self {
+            Driver::Kernel(_) => Socket::bind(address),
+            Driver::Manual(_) => Err(no_sockets()),
+            #[cfg(feature = "sim")]
+            Driver::Simulated(simulated) => simulated.bind(address).map(Socket::Simulated),
+        }
     }
 
     /// A Unix datagram socket without an address.
     #[cfg(unix)]
     pub(crate) fn unbound(&self) -> io::Result<Socket> {
-        self.kernel().and_then(|_| Socket::unbound())
+        match self {
+            Driver::Kernel(_) => Socket::unbound(),
+            Driver::Manual(_) => Err(no_sockets()),
+            #[cfg(feature = "sim")]
+            Driver::Simulated(simulated) => simulated.unbound().map(Socket::Simulated),
+        }
     }
 
     /// Two Unix sockets connected to each other.
     #[cfg(unix)]
     pub(crate) fn pair(&self, kind: Kind) -> io::Result<(Socket, Socket)> {
-        self.kernel().and_then(|_| Socket::pair(kind))
+        match self {
+            Driver::Kernel(_) => Socket::pair(kind),
+            Driver::Manual(_) => Err(no_sockets()),
+            #[cfg(feature = "sim")]
+            Driver::Simulated(simulated) => {
+                let (near, far) = simulated.pair(kind)?;
+                Ok((Socket::Simulated(near), Socket::Simulated(far)))
+            }
+        }
     }
 
     /// A duplicate of a descriptor, which no longer blocks, and whether it did.
@@ -114,23 +166,41 @@ impl Driver {
         &self,
         descriptor: std::os::fd::BorrowedFd<'_>,
     ) -> io::Result<(Socket, bool)> {
-        self.kernel().and_then(|_| Socket::duplicate(descriptor))
+        match self {
+            Driver::Kernel(_) => Socket::duplicate(descriptor),
+            Driver::Manual(_) => Err(no_sockets()),
+            #[cfg(feature = "sim")]
+            Driver::Simulated(_) => Err(simulation::unsupported("descriptors")),
+        }
     }
 
     /// Begins to watch a source; with edges in both directions, otherwise for reading.
     pub(crate) fn register(&self, source: &Rc<Source>) -> io::Result<()> {
-        self.kernel()?.register(source)
+        match self {
+            Driver::Kernel(kernel) => kernel.register(source),
+            Driver::Manual(_) => Err(no_sockets()),
+            #[cfg(feature = "sim")]
+            Driver::Simulated(simulated) => simulated.register(source),
+        }
     }
 
     /// Watches exactly `directions`, on a driver without edges.
     pub(crate) fn arm(&self, source: &Source, directions: Readiness) -> io::Result<()> {
-        self.kernel()?.arm(source, directions)
+        match self {
+            Driver::Kernel(kernel) => kernel.arm(source, directions),
+            Driver::Manual(_) => Err(no_sockets()),
+            #[cfg(feature = "sim")]
+            Driver::Simulated(_) => Ok(()),
+        }
     }
 
     /// Ends watching a source that is about to be closed.
     pub(crate) fn forget(&self, source: &Source) {
-        if let Driver::Kernel(kernel) = self {
-            kernel.forget(source);
+        match self {
+            Driver::Kernel(kernel) => kernel.forget(source),
+            Driver::Manual(_) => {}
+            #[cfg(feature = "sim")]
+            Driver::Simulated(simulated) => simulated.forget(source),
         }
     }
 
@@ -139,7 +209,7 @@ impl Driver {
     pub(crate) fn unregister(&self, source: &Source) -> io::Result<()> {
         match self {
             Driver::Kernel(kernel) => kernel.unregister(source),
-            Driver::Manual(_) => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -147,25 +217,21 @@ impl Driver {
     pub(crate) fn stale(&self) -> u64 {
         match self {
             Driver::Kernel(kernel) => kernel.stale(),
-            Driver::Manual(_) => 0,
+            _ => 0,
         }
     }
 
     /// Calls `each` with every source that is watched.
     pub(crate) fn each_source(&self, each: impl FnMut(&Source)) {
-        if let Driver::Kernel(kernel) = self {
-            kernel.each_source(each);
-        }
-    }
-
-    /// A driver that can carry sockets.
-    fn kernel(&self) -> io::Result<&Kernel> {
         match self {
-            Driver::Kernel(kernel) => Ok(kernel),
-            Driver::Manual(_) => Err(io::Error::new(
-                io::ErrorKind::Unsupported,
-                "an event loop on a manual clock has no sockets",
-            )),
+            Driver::Kernel(kernel) => kernel.each_source(each),
+            Driver::Manual(_) => {}
+            #[cfg(feature = "sim")]
+            Driver::Simulated(simulated) => simulated.each_source(each),
         }
     }
+}
+
+fn no_sockets() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "an event loop on a manual clock has no sockets")
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use socket2::TcpKeepalive;
 
-use super::Socket;
+use super::socket::Socket;
 
 impl Socket {
     pub(crate) fn nodelay(&self) -> io::Result<bool> {

@@ -93,6 +93,11 @@ impl Socket {
         self.0.set_nonblocking(false)
     }
 
+    #[cfg(not(feature = "sim"))]
+    fn system(&self) -> &Socket {
+        self
+    }
+
     /// Says that datagrams go to `address` from now on, and come from there alone.
     pub(crate) fn connect_to(&self, address: &Address) -> io::Result<()> {
         self.0.connect(&to_system(address)?)
@@ -191,14 +196,14 @@ impl Socket {
 #[cfg(unix)]
 impl AsFd for Source {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.0.as_fd()
+        self.socket.system().0.as_fd()
     }
 }
 
 #[cfg(windows)]
 impl AsSocket for Source {
     fn as_socket(&self) -> BorrowedSocket<'_> {
-        self.socket.0.as_socket()
+        self.socket.system().0.as_socket()
     }
 }
 
