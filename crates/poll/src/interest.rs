@@ -100,3 +100,30 @@ pub(crate) fn write_flags(f: &mut fmt::Formatter<'_>, of: &str, bits: u8) -> fmt
 pub(crate) const READ: u8 = 1;
 pub(crate) const PRIORITY: u8 = 2;
 pub(crate) const WRITE: u8 = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn interests_join_and_tell_their_parts() {
+        let parts = |interest: Interest| {
+            (interest.is_readable(), interest.is_writable(), interest.is_priority())
+        };
+        assert_eq!(parts(Interest::READ), (true, false, false));
+        assert_eq!(parts(Interest::WRITE), (false, true, false));
+        assert_eq!(parts(Interest::PRIORITY), (false, false, true));
+        assert_eq!(parts(Interest::READ | Interest::PRIORITY), (true, false, true));
+        let mut joined = Interest::READ;
+        joined |= Interest::WRITE;
+        assert_eq!(joined, Interest::READ | Interest::WRITE);
+        assert_eq!(joined | Interest::READ, joined, "joining twice changes nothing");
+    }
+
+    #[test]
+    fn interests_are_shown_by_name() {
+        assert_eq!(format!("{:?}", Interest::READ), "Interest(READ)");
+        let all = Interest::WRITE | Interest::PRIORITY | Interest::READ;
+        assert_eq!(format!("{all:?}"), "Interest(READ | PRIORITY | WRITE)");
+    }
+}

@@ -30,7 +30,7 @@ fn each_list_gets_its_ready_ones_in_order() {
 
 #[test]
 fn nothing_ready_takes_the_whole_timeout() {
-    let (near, _far) = unix_pair();
+    let (near, _far) = pair();
     for list in [&[&near as &dyn AsFd][..], &[]] {
         for micros in [0, 300, 5_000] {
             let timeout = Duration::from_micros(micros);
@@ -44,8 +44,20 @@ fn nothing_ready_takes_the_whole_timeout() {
 }
 
 #[test]
+fn a_source_may_stand_in_the_lists_more_than_once() {
+    let ((a, a_far), (b, _b_far)) = (pair(), pair());
+    send(&a_far, b"hello");
+    let (read, write, except) =
+        select(&[&a, &b, &a, &a], &[&b, &a, &b], &[&a, &a], None).expect("a wait");
+    assert!(read.len() == 3 && read.iter().all(|item| std::ptr::eq(*item, &a)));
+    let expected = [&b, &a, &b];
+    assert!(write.len() == 3 && write.iter().zip(expected).all(|(x, y)| std::ptr::eq(*x, y)));
+    assert!(except.is_empty());
+}
+
+#[test]
 fn hangups_count_as_ready() {
-    let (near, far) = unix_pair();
+    let (near, far) = pair();
     let (reader, writer) = std::io::pipe().expect("a pipe");
     drop((far, reader));
     let (read, write, _) =

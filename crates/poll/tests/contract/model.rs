@@ -1,6 +1,5 @@
 //! Random use against a naive model of level and one-shot readiness.
 
-use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 
 use poll::{Backend, Interest, Key, Mode, Readiness, Selector};
@@ -30,8 +29,8 @@ enum Action {
 
 /// A socket as the model sees it.
 struct Modelled {
-    near: Rc<UnixStream>,
-    far: Option<UnixStream>,
+    near: Rc<Stream>,
+    far: Option<Stream>,
     has_bytes: bool,
     is_full: bool,
     registration: Option<(Key, Option<Interest>, Mode)>,
@@ -39,7 +38,7 @@ struct Modelled {
 
 impl Modelled {
     fn new() -> Self {
-        let (near, far) = unix_pair();
+        let (near, far) = pair();
         let (near, far) = (Rc::new(near), Some(far));
         Self { near, far, has_bytes: false, is_full: false, registration: None }
     }
@@ -58,7 +57,7 @@ impl Modelled {
 }
 
 struct World {
-    selector: Selector<Rc<UnixStream>, usize>,
+    selector: Selector<Rc<Stream>, usize>,
     sources: Vec<Modelled>,
     /// Keys whose registrations are gone.
     stale: Vec<Key>,
@@ -125,7 +124,7 @@ impl World {
     fn leave(
         &mut self,
         at: usize,
-        leave: impl FnOnce(&mut Selector<Rc<UnixStream>, usize>, Key) -> Option<(Rc<UnixStream>, usize)>,
+        leave: impl FnOnce(&mut Selector<Rc<Stream>, usize>, Key) -> Option<(Rc<Stream>, usize)>,
     ) {
         if let Some((key, ..)) = self.sources[at].registration.take() {
             let (source, data) = leave(&mut self.selector, key).expect("registered");

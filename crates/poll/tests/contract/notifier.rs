@@ -3,7 +3,7 @@
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use poll::{Events, Interest, Selector};
+use poll::{Events, Interest, Readiness, Selector};
 
 use crate::util::*;
 
@@ -27,7 +27,7 @@ fn it_ends_the_next_wait_once_without_an_event() {
 #[test]
 fn its_own_key_is_never_among_the_events() {
     on_every_backend(|backend| {
-        let (near, far) = unix_pair();
+        let (near, far) = pair();
         send(&far, b"hello");
         let mut selector = selector(backend);
         let key = selector.register(&near, Interest::READ, ()).expect("registered");
@@ -81,7 +81,7 @@ fn no_notification_is_lost() {
 #[test]
 fn it_outlives_its_selector() {
     on_every_backend(|backend| {
-        let (near, _far) = unix_pair();
+        let (near, _far) = pair();
         let mut selector = selector(backend);
         selector.register(&near, Interest::READ, ()).expect("registered");
         let notifier = selector.notifier();
@@ -90,10 +90,11 @@ fn it_outlives_its_selector() {
     });
 }
 
+#[cfg(unix)]
 #[test]
 fn the_selector_can_be_waited_for_in_another() {
     on_every_backend(|backend| {
-        let (near, far) = unix_pair();
+        let (near, far) = pair();
         let mut inner = selector(backend);
         let key = inner.register(&near, Interest::READ, ()).expect("registered");
         let Some(inner_fd) = inner.as_fd() else {
@@ -121,4 +122,54 @@ fn a_selector_moves_between_threads() {
     assert_send::<Selector<TcpStream, String>>();
     assert_send::<poll::Notifier>();
     assert_sync::<poll::Notifier>();
+    assert_send::<Events>();
+    assert_sync::<Events>();
+}
+
+/// Only the selector's own thread registers, so another one hands the source over and notifies.
+#[test]
+fn a_source_of_another_thread_is_reported_by_the_next_wait() {
+    on_every_backend(|backend| {
+        let mut selector = selector(backend);
+        let (notifier, mut events) = (selector.notifier(), Events::new());
+        let (sender, receiver) = std::sync::mpsc::channel();
+        let far = std::thread::scope(|scope| {
+            let giver = scope.spawn(move || {
+                let (near, far) = pair();
+                sender.send(near).expect("the selector's thread waits for it");
+                notifier.notify().expect("notified");
+                send(&far, b"hello");
+                far
+            });
+            assert_eq!(selector.select(&mut events, Some(PATIENCE)).expect("a wait"), 0);
+            assert_eq!(selector.counters().notifications, 1);
+            let near = receiver.try_recv().expect("it came before the notification");
+            let key = selector.register(near, Interest::READ, ()).expect("registered");
+            assert_eq!(wait_for(&mut selector, key), Readiness::READ);
+            selector.modify(key, Interest::WRITE).expect("modified");
+            assert_eq!(wait_for(&mut selector, key), Readiness::WRITE);
+            giver.join().expect("no panic")
+        });
+        drop(far);
+    });
+}
+
+#[test]
+fn one_that_left_is_not_reported_beside_a_notification() {
+    on_every_backend(|backend| {
+        let (near, far) = pair();
+        let mut selector = selector(backend);
+        let key = selector.register(&near, Interest::READ, ()).expect("registered");
+        assert!(look(&mut selector).is_empty());
+        send(&far, b"hello");
+        settle(&near, Interest::READ);
+        selector.unregister(key).expect("registered");
+        let notifier = selector.notifier();
+        std::thread::scope(|scope| {
+            scope.spawn(move || notifier.notify().expect("notified"));
+            let count = selector.select(&mut Events::new(), Some(PATIENCE)).expect("a wait");
+            assert_eq!(count, 0);
+        });
+        assert_eq!(selector.counters().notifications, 1);
+    });
 }

@@ -7,7 +7,7 @@ use crate::util::*;
 #[test]
 fn it_reports_once_and_again_when_armed() {
     on_every_backend(|backend| {
-        let (near, far) = unix_pair();
+        let (near, far) = pair();
         send(&far, b"hello");
         let mut selector = selector(backend);
         let key =
@@ -25,7 +25,7 @@ fn it_reports_once_and_again_when_armed() {
 #[test]
 fn a_hangup_does_not_fire_it_again() {
     on_every_backend(|backend| {
-        let (near, far) = unix_pair();
+        let (near, far) = pair();
         let mut selector = selector(backend);
         let key =
             selector.register_with(&near, Interest::READ, Mode::OneShot, ()).expect("registered");
@@ -42,7 +42,7 @@ fn a_hangup_does_not_fire_it_again() {
 #[test]
 fn fired_it_can_be_disarmed_armed_and_unregistered() {
     on_every_backend(|backend| {
-        let (near, far) = unix_pair();
+        let (near, far) = pair();
         send(&far, b"hello");
         let mut selector = selector(backend);
         let key =

@@ -10,7 +10,7 @@ use crate::util::*;
 #[test]
 fn no_wait_ends_early() {
     on_every_backend(|backend| {
-        let (near, _far) = unix_pair();
+        let (near, _far) = pair();
         let mut selector = selector(backend);
         let mut events = Events::new();
         for is_empty in [true, false] {
@@ -31,13 +31,15 @@ fn no_wait_ends_early() {
 #[test]
 fn a_timeout_of_zero_looks_once() {
     on_every_backend(|backend| {
-        let (near, far) = unix_pair();
+        let (near, far) = pair();
         let mut selector = selector(backend);
+        assert!(look(&mut selector).is_empty(), "with nothing registered");
         selector.register(&near, Interest::READ, ()).expect("registered");
         assert!(look(&mut selector).is_empty());
         send(&far, b"hello");
+        settle(&near, Interest::READ);
         assert_eq!(look(&mut selector).len(), 1);
-        assert_eq!(selector.counters().waits, 2);
+        assert_eq!(selector.counters().waits, 3);
     });
 }
 
@@ -60,7 +62,7 @@ fn too_long_is_for_ever() {
 #[test]
 fn an_event_ends_a_wait_at_once() {
     on_every_backend(|backend| {
-        let (near, far) = unix_pair();
+        let (near, far) = pair();
         let mut selector = selector(backend);
         let key = selector.register(&near, Interest::READ, ()).expect("registered");
         let start = Instant::now();
@@ -69,5 +71,23 @@ fn an_event_ends_a_wait_at_once() {
             wait_for(&mut selector, key);
         });
         assert!(start.elapsed() < PATIENCE);
+        let mut events = Events::new();
+        for timeout in [Some(Duration::ZERO), Some(PATIENCE), None] {
+            assert_eq!(selector.select(&mut events, timeout).expect("a wait"), 1);
+        }
+    });
+}
+
+#[test]
+fn an_event_ends_a_wait_without_a_timeout() {
+    on_every_backend(|backend| {
+        let (near, far) = pair();
+        let mut selector = selector(backend);
+        selector.register(&near, Interest::READ, ()).expect("registered");
+        std::thread::scope(|scope| {
+            scope.spawn(|| send(&far, b"hello"));
+            let count = selector.select(&mut Events::new(), None).expect("a wait");
+            assert_eq!(count, 1);
+        });
     });
 }

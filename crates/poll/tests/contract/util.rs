@@ -1,14 +1,14 @@
 //! What the tests share: one function for each thing outside the selector.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
+#[cfg(unix)]
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use poll::{Backend, Event, Events, Key, Readiness, Selector, Source};
+use poll::{Backend, Event, Events, Interest, Key, Mode, Readiness, Selector, Source};
+#[cfg(unix)]
 use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::net::SendFlags;
 
 /// The longest that anything which must come may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -38,12 +38,26 @@ pub(crate) fn selector<S: Source, D>(backend: Backend) -> Selector<S, D> {
     selector
 }
 
-/// Two connected Unix sockets that do not block.
-pub(crate) fn unix_pair() -> (UnixStream, UnixStream) {
-    let (a, b) = UnixStream::pair().expect("a socket pair");
+/// A stream for tests that do not care which: where there are Unix sockets, what one end writes has
+/// arrived at the other when the write returns.
+#[cfg(unix)]
+pub(crate) type Stream = std::os::unix::net::UnixStream;
+#[cfg(windows)]
+pub(crate) type Stream = TcpStream;
+
+/// Two connected streams that do not block.
+#[cfg(unix)]
+pub(crate) fn pair() -> (Stream, Stream) {
+    let (a, b) = Stream::pair().expect("a socket pair");
     a.set_nonblocking(true).expect("non-blocking");
     b.set_nonblocking(true).expect("non-blocking");
     (a, b)
+}
+
+/// Two connected streams that do not block.
+#[cfg(windows)]
+pub(crate) fn pair() -> (Stream, Stream) {
+    tcp_pair()
 }
 
 /// Two connected TCP sockets that do not block.
@@ -58,13 +72,39 @@ pub(crate) fn tcp_pair() -> (TcpStream, TcpStream) {
     (a, b)
 }
 
+/// Returns when `socket` is ready for `interest`, which the system brings about in its own time.
+pub(crate) fn settle<S: Source>(socket: S, interest: Interest) {
+    let mut selector = Selector::new().expect("a selector");
+    let key = selector.register(socket, interest, ()).expect("registered");
+    wait_for(&mut selector, key);
+}
+
+/// Whether a backend tells hangups and errors apart from readiness.
+pub(crate) fn tells_of_hangups(backend: Backend) -> bool {
+    match backend {
+        Backend::Epoll | Backend::Poll => true,
+        Backend::Native => cfg!(any(target_os = "linux", target_os = "android")),
+        Backend::Select => false,
+    }
+}
+
+/// The modes that `selector` has.
+pub(crate) fn modes<S: Source, D>(
+    selector: &Selector<S, D>,
+) -> impl Iterator<Item = Mode> + use<S, D> {
+    let has_edge = selector.supports(Mode::Edge);
+    [Mode::Level, Mode::OneShot, Mode::Edge].into_iter().take(2 + usize::from(has_edge))
+}
+
 /// Sends TCP's urgent byte, and returns when it has arrived at `to`.
+#[cfg(unix)]
 pub(crate) fn send_urgent(from: &TcpStream, to: &TcpStream) {
-    rustix::net::send(from, b"!", SendFlags::OOB).expect("an urgent byte");
+    socket2::SockRef::from(from).send_out_of_band(b"!").expect("an urgent byte");
     arrive(to, PollFlags::PRI);
 }
 
 /// Returns when `flags` have come up at `socket`, which the system does in its own time.
+#[cfg(unix)]
 pub(crate) fn arrive(socket: impl AsFd, flags: PollFlags) {
     let mut fds = [PollFd::new(&socket, flags)];
     let patience = Timespec::try_from(PATIENCE).expect("a timespec");
@@ -138,7 +178,8 @@ pub(crate) fn assert_quiet<S: Source, D>(selector: &mut Selector<S, D>) {
     assert!(calls <= 4, "{calls} system calls for nothing");
 }
 
-pub(crate) fn kind<T>(result: io::Result<T>) -> Option<ErrorKind> {
+#[cfg(unix)]
+pub(crate) fn kind<T>(result: std::io::Result<T>) -> Option<ErrorKind> {
     result.err().map(|error| error.kind())
 }
 
