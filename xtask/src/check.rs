@@ -1,6 +1,7 @@
 //! What can be checked without running the project.
 
 mod documents;
+mod elders;
 mod fence;
 mod format;
 mod layers;
@@ -27,6 +28,7 @@ pub(crate) fn run(report: &mut Report) {
     report.step("example lengths", || verdict(&lines::examples(&files)));
     report.step("words", || verdict(&words::check(&files)));
     report.step("documents", || verdict(&documents::check(&files)));
+    report.step("elders", || verdict(&elders::check(&files)));
     let Some(metadata) = report.value("read the dependencies", cargo::metadata) else {
         return;
     };
