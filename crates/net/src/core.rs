@@ -235,9 +235,15 @@ impl Core {
 
     /// Calls the wakers that were collected while the driver was borrowed.
     pub(crate) fn wake_foreign(&self) {
-        if !self.foreign.borrow().is_empty() {
-            let wakers = self.foreign.take();
-            wakers.into_iter().for_each(|waker| self.call(waker));
+        if self.foreign.borrow().is_empty() {
+            return;
+        }
+        let mut wakers = self.foreign.take();
+        wakers.drain(..).for_each(|waker| self.call(waker));
+        // Its room is kept for the next ones, unless a waker has turned the loop.
+        let mut foreign = self.foreign.borrow_mut();
+        if foreign.is_empty() {
+            *foreign = wakers;
         }
     }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 ///
 /// Streams, listeners and datagram sockets are generic in it, so that code which takes a
 /// [`Stream<K>`](crate::Stream) works over TCP and over Unix sockets.
-pub trait Family: sealed::Kind + fmt::Debug + Sized + 'static {
+pub trait Family: sealed::Kind + fmt::Debug + Sized + Unpin + 'static {
     /// What names a socket in this family.
     type Address: Clone
         + fmt::Debug

@@ -1,5 +1,8 @@
 //! Anything with a descriptor that can be polled: pipes, terminals, an eventfd, a child's stdio.
 
+#[cfg(feature = "futures-io")]
+mod futures_io;
+
 use std::error::Error;
 use std::fmt;
 use std::io::{self, Read, Write};

@@ -57,6 +57,29 @@ impl Registered {
         Operation { on: self, attempt, noted: Noted::No }
     }
 
+    /// As [`Registered::when_readable`], for a function that is polled and keeps nothing between its
+    /// calls: the wait it leaves is the source's to remember.
+    #[cfg(feature = "futures-io")]
+    #[inline]
+    pub(crate) fn poll_readable<T>(
+        &self,
+        cx: &mut Context<'_>,
+        attempt: impl FnMut(&Source) -> io::Result<T> + Unpin,
+    ) -> Poll<io::Result<T>> {
+        self.when_readable(attempt).poll_once(cx)
+    }
+
+    /// As [`Registered::poll_readable`], for writing.
+    #[cfg(feature = "futures-io")]
+    #[inline]
+    pub(crate) fn poll_writable<T>(
+        &self,
+        cx: &mut Context<'_>,
+        attempt: impl FnMut(&Source) -> io::Result<T> + Unpin,
+    ) -> Poll<io::Result<T>> {
+        self.when_writable(attempt).poll_once(cx)
+    }
+
     /// What a generator yields to wait for this socket.
     pub(crate) fn wanted(&self, direction: Direction) -> Wanted {
         let (source, core) = (Rc::clone(&self.source), Rc::clone(&self.core));
@@ -114,6 +137,10 @@ enum Noted {
     Task(TaskId),
     /// A foreign waker, in the wait with this number.
     Foreign(u64),
+    /// Nothing yet, on behalf of a poll function: the wait that its last call left, if there is one,
+    /// is this leaf's own.
+    #[cfg(feature = "futures-io")]
+    Left,
 }
 
 const READ: bool = false;
@@ -189,32 +216,41 @@ impl<F, const WRITES: bool> Operation<'_, F, WRITES> {
         let source = &self.on.source;
         let since = self.is_waiter().then(|| source.since(Self::DIRECTION));
         self.forget();
-        let core = &self.on.core;
-        let refused = match own {
-            Some(task) => {
-                self.noted = Noted::Task(task);
-                core.wait(&self.on.source, Self::DIRECTION, Waiter::Task(task))
-            }
-            None => {
-                let waiter = Waiter::Foreign(waker.clone());
-                let waits = core.wait(&self.on.source, Self::DIRECTION, waiter);
-                let number = self.on.source.foreign_wait(Self::DIRECTION);
-                self.noted = number.map_or(Noted::No, Noted::Foreign);
-                waits
-            }
-        };
-        match refused {
-            Ok(()) => {
-                if let Some(since) = since {
-                    self.on.source.began(Self::DIRECTION, since);
-                }
-                Poll::Pending
-            }
-            Err(error) => {
-                self.noted = Noted::No;
-                Poll::Ready(Err(error))
-            }
+        let waiter = own.map_or_else(|| Waiter::Foreign(waker.clone()), Waiter::Task);
+        if let Err(error) = self.on.core.wait(source, Self::DIRECTION, waiter) {
+            return Poll::Ready(Err(error));
         }
+        self.noted = self.standing();
+        if let Some(since) = since {
+            self.on.source.began(Self::DIRECTION, since);
+        }
+        Poll::Pending
+    }
+
+    /// Whoever waits now, as a leaf that began this wait notes it.
+    fn standing(&self) -> Noted {
+        let source = &self.on.source;
+        match source.waiting_task(Self::DIRECTION) {
+            Some(task) => Noted::Task(task),
+            None => source.foreign_wait(Self::DIRECTION).map_or(Noted::No, Noted::Foreign),
+        }
+    }
+
+    /// Polls on behalf of a function that has no place for a note: the wait that it begins or goes on
+    /// with is left in the source.
+    #[cfg(feature = "futures-io")]
+    #[inline]
+    fn poll_once<T>(mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>>
+    where
+        F: FnMut(&Source) -> io::Result<T> + Unpin,
+    {
+        self.noted = Noted::Left;
+        let polled = Pin::new(&mut self).poll(cx);
+        if matches!(self.noted, Noted::Task(_) | Noted::Foreign(_)) {
+            self.on.source.leave(Self::DIRECTION);
+        }
+        self.noted = Noted::No;
+        polled
     }
 
     /// Ends a wait that this leaf began, if it is still in force.
@@ -239,11 +275,11 @@ impl<F, const WRITES: bool> Operation<'_, F, WRITES> {
 
     /// Whether whom this leaf noted is who waits now.
     fn is_waiter(&self) -> bool {
-        let source = &self.on.source;
         match self.noted {
             Noted::No => false,
-            Noted::Task(task) => source.waiting_task(Self::DIRECTION) == Some(task),
-            Noted::Foreign(number) => source.foreign_wait(Self::DIRECTION) == Some(number),
+            #[cfg(feature = "futures-io")]
+            Noted::Left => self.on.source.is_left(Self::DIRECTION),
+            noted => noted == self.standing(),
         }
     }
 }
@@ -277,9 +313,19 @@ impl Core {
         waiter: Waiter,
     ) -> io::Result<()> {
         self.can_wait()?;
+        let mut before = None;
         if source.is_waited(direction) {
-            self.take_over(source, direction, &waiter)?;
+            before = self.take_over(source, direction, &waiter)?;
         }
+        let begun = self.begin(source, direction, waiter);
+        if let Some(before) = before {
+            self.bring_back(before);
+        }
+        begun
+    }
+
+    /// Begins a wait where nobody waits.
+    fn begin(&self, source: &Rc<Source>, direction: Direction, waiter: Waiter) -> io::Result<()> {
         if !self.edge
             && let Err(error) = self.driver.arm(source, source.waited() | direction.flag())
         {
@@ -289,6 +335,7 @@ impl Core {
             }
             return Err(error);
         }
+        source.begin(direction);
         match waiter {
             Waiter::Task(task) => self.note(source, direction, task),
             Waiter::Foreign(waker) => {
@@ -302,25 +349,28 @@ impl Core {
     }
 
     /// Ends the wait that stands where another is about to begin, if the two may follow each
-    /// other: the waiter has gone, or is the same one.
+    /// other: the waiter has gone, or is the same one, or a poll function left the wait. Whoever
+    /// called that one may have lost interest since; in case he has not, he is to be brought back.
     fn take_over(
         &self,
         source: &Source,
         direction: Direction,
         by: &Waiter,
-    ) -> Result<(), AlreadyWaiting> {
+    ) -> Result<Option<Waiter>, AlreadyWaiting> {
         let first = source.waiting_task(direction);
         let (same, second) = match by {
             Waiter::Task(task) => (first == Some(*task), Some(*task)),
             Waiter::Foreign(waker) => (source.is_waiting(direction, waker), None),
         };
-        if same {
+        let left = source.is_left(direction);
+        if same && !left {
             source.share();
-        } else if first.is_none_or(|first| self.scheduler.contains(first)) {
+        } else if !same && !left && first.is_none_or(|first| self.scheduler.contains(first)) {
             return Err(AlreadyWaiting { direction, first, second });
         }
-        self.end_wait(source, direction);
-        Ok(())
+        self.source_waits.set(self.source_waits.get() - 1);
+        let before = source.take_waiter(direction);
+        Ok(before.filter(|_| left && !same))
     }
 
     /// Ends the wait in `direction`, if there is one, as if its event had come.

@@ -25,16 +25,26 @@ pub(crate) struct Source {
     ready: Cell<Readiness>,
     /// The directions in which somebody waits; the slots of the others are empty.
     waited: Cell<Readiness>,
-    /// Set when a second leaf waited with the waiter of a first one, and never cleared: from then on
-    /// the end of one leaf's wait may be the end of the other's.
-    shared: Cell<bool>,
+    /// [`SHARED`] and [`LEFT`], in one byte.
+    marks: Cell<u8>,
     slots: [Slot; 2],
 }
+
+/// The mark of a source in which a second leaf waited with the waiter of a first one. It is never
+/// cleared: from then on the end of one leaf's wait may be the end of the other's.
+const SHARED: u8 = 4;
+
+/// The mark for a direction, to read or to write, in which the wait, if there is one, was left by a
+/// poll function: nobody ends it by dropping a leaf, and it gives way to the next one. Set by
+/// [`Source::leave`]; cleared where another wait begins, but not on the short way of a leaf: poll functions
+/// have the socket to themselves (`&mut`), so that nobody can come to such a leaf's wait.
+const LEFT: [u8; 2] = [1, 2];
 
 /// Who waits in one direction: exactly one of `task` and `foreign` while somebody does.
 #[derive(Default)]
 struct Slot {
     task: Cell<Option<TaskId>>,
+    /// Made for the first foreign waker, and kept for the next.
     foreign: Cell<Option<Box<Foreign>>>,
     /// When the wait began, in nanoseconds of the loop's time.
     since: Cell<u64>,
@@ -42,7 +52,8 @@ struct Slot {
 
 /// A waker that is not the loop's own.
 struct Foreign {
-    waker: Waker,
+    /// `None` while nobody waits.
+    waker: Option<Waker>,
     /// Which wait it is, among all of the loop's with foreign wakers.
     number: u64,
 }
@@ -78,7 +89,7 @@ impl Source {
             armed: Cell::default(),
             ready: Cell::new(ready),
             waited: Cell::default(),
-            shared: Cell::default(),
+            marks: Cell::default(),
             slots: Default::default(),
         }
     }
@@ -166,28 +177,45 @@ impl Source {
 
     /// Whether `waker` brings back who waits in `direction` already.
     pub(crate) fn is_waiting(&self, direction: Direction, waker: &Waker) -> bool {
-        self.foreign(direction, |known| known.waker.will_wake(waker)).unwrap_or(false)
+        self.foreign(direction, |known, _| known.will_wake(waker)).unwrap_or(false)
     }
 
     /// The number of the wait in `direction`, if a foreign waker waits there.
     pub(crate) fn foreign_wait(&self, direction: Direction) -> Option<u64> {
-        self.foreign(direction, |known| known.number)
+        self.foreign(direction, |_, number| number)
     }
 
-    fn foreign<T>(&self, direction: Direction, look: impl FnOnce(&Foreign) -> T) -> Option<T> {
+    fn foreign<T>(&self, direction: Direction, look: impl FnOnce(&Waker, u64) -> T) -> Option<T> {
         let slot = &self.slots[direction as usize].foreign;
-        let known = slot.take();
-        let seen = known.as_deref().map(look);
-        slot.set(known);
+        let known = slot.take()?;
+        let seen = known.waker.as_ref().map(|waker| look(waker, known.number));
+        slot.set(Some(known));
         seen
     }
 
     pub(crate) fn share(&self) {
-        self.shared.set(true);
+        self.marks.set(self.marks.get() | SHARED);
     }
 
     pub(crate) fn is_shared(&self) -> bool {
-        self.shared.get()
+        self.marks.get() & SHARED != 0
+    }
+
+    /// Whether a poll function left the wait in `direction`.
+    #[inline]
+    pub(crate) fn is_left(&self, direction: Direction) -> bool {
+        self.marks.get() & LEFT[direction as usize] != 0 && self.is_waited(direction)
+    }
+
+    /// Says that a poll function left the wait in `direction`.
+    #[cfg(feature = "futures-io")]
+    pub(crate) fn leave(&self, direction: Direction) {
+        self.marks.set(self.marks.get() | LEFT[direction as usize]);
+    }
+
+    /// Says that somebody else begins a wait in `direction`.
+    pub(crate) fn begin(&self, direction: Direction) {
+        self.marks.set(self.marks.get() & !LEFT[direction as usize]);
     }
 
     /// Begins a wait in a direction in which nobody waits.
@@ -202,7 +230,14 @@ impl Source {
     /// As [`Source::note_task`], for a waker that is not the loop's own.
     pub(crate) fn note_foreign(&self, direction: Direction, waker: Waker, number: u64, now: u64) {
         let slot = &self.slots[direction as usize];
-        slot.foreign.set(Some(Box::new(Foreign { waker, number })));
+        let foreign = Foreign { waker: Some(waker), number };
+        slot.foreign.set(Some(match slot.foreign.take() {
+            Some(mut kept) => {
+                *kept = foreign;
+                kept
+            }
+            None => Box::new(foreign),
+        }));
         slot.since.set(now);
         self.waited.set(self.waited.get() | direction.flag());
     }
@@ -224,7 +259,11 @@ impl Source {
 
     #[cold]
     pub(crate) fn take_foreign(&self, direction: Direction) -> Option<Waker> {
-        self.slots[direction as usize].foreign.take().map(|foreign| foreign.waker)
+        let slot = &self.slots[direction as usize].foreign;
+        let mut kept = slot.take()?;
+        let waker = kept.waker.take();
+        slot.set(Some(kept));
+        waker
     }
 
     pub(crate) fn since(&self, direction: Direction) -> u64 {

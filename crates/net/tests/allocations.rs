@@ -95,11 +95,20 @@ fn ask(client: &mut TcpStream) {
 
 /// A loop that serves with `hello`, and its clients, who have asked twice.
 fn serve(backend: Backend, connections: usize) -> (EventLoop, Clients) {
+    serve_with(backend, connections, handlers::hello)
+}
+
+/// As [`serve`], with another handler.
+fn serve_with<H, F>(backend: Backend, connections: usize, handler: H) -> (EventLoop, Clients)
+where
+    H: Fn(net::TcpStream, SocketAddr) -> F + 'static,
+    F: Future<Output = std::io::Result<()>> + 'static,
+{
     let event_loop = EventLoop::with_backend(backend).unwrap();
     let address = event_loop.enter(|| {
         let server = Server::bind(any_port()).unwrap();
         let address = server.local_addr().unwrap();
-        drop(net::spawn(server.serve(handlers::hello)));
+        drop(net::spawn(server.serve(handler)));
         address
     });
     let clients = Clients::connect(address, connections);
@@ -109,9 +118,38 @@ fn serve(backend: Backend, connections: usize) -> (EventLoop, Clients) {
 
 #[test]
 fn a_request_allocates_nothing() {
+    requests_allocate_nothing(handlers::hello);
+}
+
+/// A handler as `hello` is, through the traits of futures-io.
+#[cfg(feature = "futures-io")]
+async fn polled(mut stream: net::TcpStream, _: SocketAddr) -> std::io::Result<()> {
+    use futures_lite::io::{AsyncReadExt, AsyncWriteExt};
+    while AsyncReadExt::read(&mut stream, &mut [0; 64]).await? != 0 {
+        AsyncWriteExt::write_all(&mut stream, b"Hello world\n").await?;
+    }
+    Ok(())
+}
+
+#[cfg(feature = "futures-io")]
+#[test]
+fn polls_allocate_nothing_with_the_loops_waker_or_another() {
+    use futures_util::stream::{FuturesUnordered, StreamExt};
+    requests_allocate_nothing(polled);
+    requests_allocate_nothing(|stream, peer| async move {
+        let mut set = FuturesUnordered::from_iter([polled(stream, peer)]);
+        set.next().await.unwrap_or(Ok(()))
+    });
+}
+
+fn requests_allocate_nothing<H, F>(handler: H)
+where
+    H: Fn(net::TcpStream, SocketAddr) -> F + 'static,
+    F: Future<Output = std::io::Result<()>> + 'static,
+{
     const CONNECTIONS: usize = 50;
     const ROUNDS: usize = 200;
-    let (event_loop, clients) = serve(Backend::available()[0], CONNECTIONS);
+    let (event_loop, clients) = serve_with(Backend::available()[0], CONNECTIONS, handler);
     let before = CALLS.get();
     clients.ask(&event_loop, ROUNDS);
     let calls = CALLS.get() - before;

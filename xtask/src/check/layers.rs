@@ -21,7 +21,7 @@ const LAYERS: [Layer; 6] = [
     Layer {
         name: "net",
         siblings: &["gen", "poll", "sched"],
-        foreign: &["ctrlc", "lexopt", "pin-project-lite", "rustix", "socket2"],
+        foreign: &["ctrlc", "futures-io", "lexopt", "pin-project-lite", "rustix", "socket2"],
     },
     Layer {
         name: "examples",

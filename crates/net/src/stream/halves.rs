@@ -12,12 +12,12 @@ use crate::stream::Stream;
 
 /// The half of a [`Stream`] that reads.
 #[derive(Debug)]
-pub struct ReadHalf<K: Family = Inet>(Rc<Stream<K>>);
+pub struct ReadHalf<K: Family = Inet>(pub(super) Rc<Stream<K>>);
 
 /// The half of a [`Stream`] that writes. Dropping it does not end the stream:
 /// [`WriteHalf::shutdown`] does.
 #[derive(Debug)]
-pub struct WriteHalf<K: Family = Inet>(Rc<Stream<K>>);
+pub struct WriteHalf<K: Family = Inet>(pub(super) Rc<Stream<K>>);
 
 /// Two halves that were not split from one connection; both come back.
 #[derive(Debug)]

@@ -84,13 +84,16 @@ impl Registered {
 impl Source {
     /// Receives, and notes whether more can be there.
     #[inline]
-    fn recv<K: Family>(&self, buffer: &mut [u8]) -> io::Result<usize> {
+    pub(super) fn recv<K: Family>(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let received = self.socket.recv(buffer)?;
         self.received::<K>(received, buffer.len());
         Ok(received)
     }
 
-    fn recv_vectored<K: Family>(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+    pub(super) fn recv_vectored<K: Family>(
+        &self,
+        buffers: &mut [IoSliceMut<'_>],
+    ) -> io::Result<usize> {
         let received = self.socket.recv_vectored(buffers)?;
         self.received::<K>(received, buffers.iter().map(|buffer| buffer.len()).sum());
         Ok(received)
@@ -106,7 +109,7 @@ impl Source {
 
     /// Sends, and notes whether there can be room for more.
     #[inline]
-    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+    pub(super) fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         let sent = self.socket.send(bytes)?;
         if sent < bytes.len() {
             self.used_up(Direction::Write);
@@ -114,7 +117,7 @@ impl Source {
         Ok(sent)
     }
 
-    fn send_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+    pub(super) fn send_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         let sent = self.socket.send_vectored(buffers)?;
         if sent < buffers.iter().map(|buffer| buffer.len()).sum() {
             self.used_up(Direction::Write);

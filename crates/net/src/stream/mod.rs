@@ -1,5 +1,7 @@
 //! A connection.
 
+#[cfg(feature = "futures-io")]
+mod futures_io;
 mod halves;
 mod io;
 mod tcp;
