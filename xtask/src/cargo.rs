@@ -17,8 +17,13 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
 
 /// What `cargo metadata` says about the workspace and all it depends on.
 pub(crate) fn metadata() -> Result<Value, Failure> {
+    metadata_of(cargo(&[]))
+}
+
+/// As [`metadata`], of the workspace that this `cargo` is in.
+pub(crate) fn metadata_of(mut cargo: Command) -> Result<Value, Failure> {
     // Stdout alone: progress goes to stderr.
-    let result = cargo(&["metadata", "--format-version", "1", "--all-features"]).output()?;
+    let result = cargo.args(["metadata", "--format-version", "1", "--all-features"]).output()?;
     if !result.status.success() {
         return Err(String::from_utf8_lossy(&result.stderr).into());
     }

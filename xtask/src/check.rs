@@ -5,7 +5,7 @@ mod elders;
 mod fence;
 mod format;
 mod layers;
-mod licences;
+pub(crate) mod licences;
 mod lines;
 mod words;
 

@@ -7,6 +7,7 @@ mod cargo;
 mod check;
 mod client;
 mod count;
+mod ecosystem;
 mod load;
 mod memory;
 mod report;
@@ -28,6 +29,8 @@ Usage: cargo xtask COMMAND
   check --memory    sched and gen under AddressSanitizer and valgrind, and the loom model check
   count             instructions, system calls and memory, against their limits; and sched
                     beside FuturesUnordered in time, printed only
+  ecosystem         the programs of examples/ecosystem, which is a workspace of its own, driven by
+                    curl, h2load, openssl, redis-cli and redis-benchmark
   load ADDRESS CONNECTIONS ROUNDS [--hold]
                     a client for hello: ROUNDS requests on each connection, in lock-step;
                     with --hold it keeps the connections until its input ends
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         ["check"] => check::run,
         ["check", "--memory"] => memory::run,
         ["count"] => count::run,
+        ["ecosystem"] => ecosystem::run,
         ["load", ref rest @ ..] => return load::main(rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -72,11 +72,11 @@ impl Server {
         let _ = self.child.wait();
     }
 
-    /// Asks it to end, as a user would, and waits until it has; Unix only.
+    /// Asks it to end, as a user would, waits until it has, and says how it did; Unix only.
     ///
     /// A tool around it, such as valgrind, then writes what it has counted. strace runs the server
     /// as its child and lets no signal through, so the signal goes to the child where there is one.
-    pub(crate) fn terminate(mut self) -> Result<(), Failure> {
+    pub(crate) fn terminate(mut self) -> Result<ExitStatus, Failure> {
         let id = self.id().to_string();
         let children = format!("/proc/{id}/task/{id}/children");
         let children = std::fs::read_to_string(children).unwrap_or_default();
@@ -89,8 +89,7 @@ impl Server {
             Err(RecvTimeoutError::Disconnected) => false,
             Err(RecvTimeoutError::Timeout) => return Err("the server does not end".into()),
         } {}
-        self.child.wait()?;
-        Ok(())
+        Ok(self.child.wait()?)
     }
 }
 

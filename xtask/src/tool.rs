@@ -5,10 +5,18 @@ use std::process::{Command, Stdio};
 /// Something that a step needs besides the stable toolchain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tool {
+    /// curl, a client for HTTP.
+    Curl,
+    /// h2load of nghttp2, a load generator for HTTP.
+    H2load,
     /// A nightly toolchain, for the sanitizers.
     Nightly,
+    /// openssl, a client for TLS.
+    Openssl,
     /// Python 3, for the twins of the examples.
     Python,
+    /// redis-cli and redis-benchmark, which come together.
+    Redis,
     /// strace, to count system calls.
     Strace,
     /// valgrind, to count instructions and to see memory errors.
@@ -19,21 +27,26 @@ impl Tool {
     /// Why the tool cannot be used here, if it cannot.
     pub(crate) fn missing(self) -> Option<String> {
         let (program, argument) = match self {
+            Tool::Curl => ("curl", "-q"),
+            Tool::H2load => ("h2load", "-v"),
             Tool::Nightly => ("cargo", "+nightly"),
+            // To it, that is a command.
+            Tool::Openssl => return self.unless(Command::new("openssl").arg("version")),
             Tool::Python => (PYTHON, "-B"),
+            Tool::Redis => ("redis-cli", "--no-raw"),
             Tool::Strace | Tool::Valgrind if !cfg!(target_os = "linux") => {
                 return Some(format!("{} is used on Linux only", self.name()));
             }
             Tool::Strace => ("strace", "-q"),
             Tool::Valgrind => ("valgrind", "-q"),
         };
-        let found = Command::new(program)
-            .args([argument, "--version"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status()
-            .is_ok_and(|status| status.success());
+        self.unless(Command::new(program).args([argument, "--version"]))
+    }
+
+    /// That it is not there, unless `command` finds it.
+    fn unless(self, command: &mut Command) -> Option<String> {
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let found = command.status().is_ok_and(|status| status.success());
         (!found).then(|| format!("{} is not installed", self.name()))
     }
 
@@ -50,8 +63,12 @@ impl Tool {
 
     fn name(self) -> &'static str {
         match self {
+            Tool::Curl => "curl",
+            Tool::H2load => "h2load",
             Tool::Nightly => "nightly",
+            Tool::Openssl => "openssl",
             Tool::Python => "python3",
+            Tool::Redis => "redis-cli",
             Tool::Strace => "strace",
             Tool::Valgrind => "valgrind",
         }
