@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use sched::{Payload, Scheduler, TaskId};
 
 use crate::ask::{Ask, Direction};
+use crate::deadlines::Sweeper;
 use crate::driver::Driver;
 use crate::error::{NoLoop, WrongLoop};
 use crate::failure::{Cause, Failure, Failures};
@@ -45,10 +46,9 @@ pub(crate) struct Core {
     pub(crate) records: Records,
     pub(crate) grants: Grants,
     pub(crate) failures: Failures,
-    /// Waits on sources that are in force: with none, no timer and no handle, nothing can come.
-    pub(crate) source_waits: Cell<usize>,
-    /// How many waits on sources foreign wakers have ever begun.
-    pub(crate) foreign_waits: Cell<u64>,
+    /// Waits on sources: with none, no timer and no handle, nothing can come.
+    pub(crate) source_waits: Waits,
+    pub(crate) sweeper: Sweeper,
     /// Wakers of waits on sources that have ended, on their way out of the borrow during a wait.
     foreign: RefCell<Vec<Waker>>,
     /// Sockets closed, and who waits for that because the descriptor table was full.
@@ -62,6 +62,39 @@ pub(crate) struct Core {
     start: Instant,
     /// Set when the loop is dropped; its sockets refuse to wait from then on.
     closed: Cell<bool>,
+}
+
+/// How many waits have begun and ended.
+#[derive(Debug, Default)]
+pub(crate) struct Waits {
+    begun: Cell<u64>,
+    ended: Cell<u64>,
+}
+
+impl Waits {
+    #[inline]
+    pub(crate) fn begin(&self) {
+        self.begun.set(self.begun.get() + 1);
+    }
+
+    #[inline]
+    pub(crate) fn end(&self) {
+        self.ended.set(self.ended.get() + 1);
+    }
+
+    /// How many have ever begun.
+    pub(crate) fn begun(&self) -> u64 {
+        self.begun.get()
+    }
+
+    /// How many are in force.
+    pub(crate) fn len(&self) -> usize {
+        (self.begun.get() - self.ended.get()) as usize
+    }
+
+    fn end_all(&self) {
+        self.ended.set(self.begun.get());
+    }
 }
 
 /// How many sockets have been closed, and who waits for the next.
@@ -105,8 +138,8 @@ impl Core {
             records: Records::default(),
             grants: Grants::default(),
             failures,
-            source_waits: Cell::new(0),
-            foreign_waits: Cell::new(0),
+            source_waits: Waits::default(),
+            sweeper: Sweeper::default(),
             foreign: RefCell::default(),
             closes: Closes::default(),
             budget: Cell::new(BUDGET as i32),
@@ -164,6 +197,13 @@ impl Core {
         self.stamp.get()
     }
 
+    /// What [`Core::stamp`] is at `moment`: 0 if that was before the loop began, at most
+    /// [`u64::MAX`].
+    pub(crate) fn stamp_of(&self, moment: Instant) -> u64 {
+        let nanoseconds = moment.saturating_duration_since(self.start).as_nanos();
+        u64::try_from(nanoseconds).unwrap_or(u64::MAX)
+    }
+
     /// The moment that a [`Core::stamp`] stands for.
     pub(crate) fn moment(&self, stamp: u64) -> Instant {
         self.start + Duration::from_nanos(stamp)
@@ -201,7 +241,7 @@ impl Core {
             let directions = Direction::BOTH.into_iter();
             waiters.extend(directions.filter_map(|direction| source.take_waiter(direction)));
         });
-        self.source_waits.set(0);
+        self.source_waits.end_all();
         let timers = self.timers.borrow_mut().take_all();
         waiters.extend(timers.into_iter().map(|timer| timer.waiter));
         waiters.extend(self.closes.take_waiters());
@@ -223,13 +263,13 @@ impl Core {
     /// Queues a task whose wait on a source has ended.
     #[inline(always)]
     pub(crate) fn end_task_wait(&self, task: TaskId) {
-        self.source_waits.set(self.source_waits.get() - 1);
+        self.source_waits.end();
         self.scheduler.wake(task);
     }
 
     /// Collects the waker of a wait on a source that has ended.
     pub(crate) fn end_foreign_wait(&self, waker: Waker) {
-        self.source_waits.set(self.source_waits.get() - 1);
+        self.source_waits.end();
         self.foreign.borrow_mut().push(waker);
     }
 

@@ -213,10 +213,11 @@ impl EventLoop {
 
     /// How long to wait: not at all while tasks are ready, else until the next deadline.
     fn patience(&self, timeout: Option<Duration>) -> Result<Option<Duration>, RunError> {
+        let look = self.next_look();
         if self.core.scheduler.ready() > 0 {
             return Ok(Some(Duration::ZERO));
         }
-        let deadline = self.core.timers.borrow_mut().next();
+        let deadline = self.earliest_deadline(look);
         let until = deadline.map(|at| at.saturating_duration_since(self.core.driver.now()));
         match (timeout, until) {
             (None, None) if self.core.is_stuck() => match self.tasks() {
@@ -228,12 +229,26 @@ impl EventLoop {
         }
     }
 
+    #[inline]
+    fn next_look(&self) -> Option<Instant> {
+        if self.core.sweeper.is_used() { self.core.next_look() } else { None }
+    }
+
+    fn earliest_deadline(&self, look: Option<Instant>) -> Option<Instant> {
+        let timer = self.core.timers.borrow_mut().next();
+        timer.into_iter().chain(look).min()
+    }
+
     /// Brings back who waited for a deadline that has come.
+    #[inline(never)]
     fn fire(&self) {
         loop {
             let due = self.core.timers.borrow_mut().pop_due(self.core.lap());
-            let Some(timer) = due else { return };
+            let Some(timer) = due else { break };
             self.core.bring_back(timer.waiter);
+        }
+        if self.core.sweeper.is_used() {
+            self.core.sweep();
         }
     }
 
@@ -305,10 +320,11 @@ impl EventLoop {
     /// deadline, or only when a source is ready.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
+        let look = self.next_look();
         if self.core.scheduler.ready() > 0 {
             return Some(self.core.driver.now());
         }
-        self.core.timers.borrow_mut().next()
+        self.earliest_deadline(look)
     }
 
     /// A descriptor that is readable when an event waits for [`EventLoop::turn`], to embed this loop

@@ -91,8 +91,10 @@ enum Policy<E> {
     /// It is kept, and the others go on.
     Collect,
     /// It is reported, and the others go on: a server's connections.
-    Report(fn(&Core, GroupError<E>)),
+    Report(Reporter<E>),
 }
+
+type Reporter<E> = Box<dyn Fn(&Core, GroupError<E>)>;
 
 impl<E: 'static> TaskGroup<E> {
     /// An empty group in the loop that runs here.
@@ -116,12 +118,16 @@ impl<E: 'static> TaskGroup<E> {
         TaskGroup::with(Policy::Collect)
     }
 
-    /// An empty group whose failures go to the loop's hook and touch nobody else.
-    pub(crate) fn reporting() -> TaskGroup<E>
+    /// An empty group whose failures touch nobody else, and go to the loop's hook, but for errors that
+    /// `claims` says are its own business.
+    pub(crate) fn reporting(claims: impl Fn(&E) -> bool + 'static) -> TaskGroup<E>
     where
         E: Error,
     {
-        TaskGroup::with(Policy::Report(report))
+        TaskGroup::with(Policy::Report(Box::new(move |core, error| match error {
+            GroupError::Failed(_, error) if claims(&error) => {}
+            other => report(core, other),
+        })))
     }
 
     fn with(policy: Policy<E>) -> TaskGroup<E> {
@@ -170,6 +176,11 @@ impl<E: 'static> TaskGroup<E> {
     #[must_use]
     pub fn len(&self) -> usize {
         self.state.members.borrow().len()
+    }
+
+    /// Whether `task` is one of the group that has not ended.
+    pub(crate) fn contains(&self, task: TaskId) -> bool {
+        self.state.members.borrow().contains(&task)
     }
 
     /// Whether every task has ended.
@@ -249,7 +260,7 @@ impl<E: 'static> State<E> {
     fn fail(&self, error: GroupError<E>) {
         match self.policy {
             _ if self.stage.get() == Stage::Dropped => self.unclaimed(error),
-            Policy::Report(report) => report(&self.core, error),
+            Policy::Report(ref report) => report(&self.core, error),
             Policy::Collect => self.errors.borrow_mut().push(error),
             Policy::First => {
                 self.errors.borrow_mut().push(error);

@@ -53,6 +53,7 @@ mod ask;
 mod chunk;
 mod core;
 mod datagram;
+mod deadlines;
 mod driver;
 mod error;
 mod event_loop;
@@ -85,6 +86,7 @@ pub use core::BUDGET;
 #[cfg(unix)]
 pub use datagram::UnixDatagram;
 pub use datagram::{DatagramSocket, UdpSocket};
+pub use deadlines::Overdue;
 pub use driver::{Backend, ManualClock, Received, raise_descriptor_limit};
 pub use error::{AlreadyWaiting, NoLoop, RunError, WrongLoop};
 pub use event_loop::{EventLoop, POLL_EVERY};
@@ -101,7 +103,7 @@ pub use listing::{Stats, TaskInfo, Wait, WaitKind, stats, tasks};
 #[cfg(unix)]
 pub use pollable::{Pollable, PollableError};
 pub use sched::{Payload, SPAWN_LIMIT, SpawnError, TaskId, TaskState};
-pub use server::{ACCEPT_PAUSE, GRACE, MAX_CONNECTIONS, Served, Server, Stopper};
+pub use server::{ACCEPT_PAUSE, GRACE, MAX_CONNECTIONS, Served, Server, Stopped, Stopper};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use stream::PeerCredentials;
 #[cfg(unix)]

@@ -60,6 +60,8 @@ pub enum WaitKind {
     Group(usize),
     /// A descriptor to be closed, because the process has no more.
     Descriptor,
+    /// A server to be asked to stop.
+    Stop,
     /// Its waker to be called, by somebody who is not known here.
     Waker,
 }
@@ -249,7 +251,7 @@ impl Core {
             tasks: self.scheduler.len(),
             ready: self.scheduler.ready(),
             timers: self.timers.borrow().len(),
-            socket_waits: self.source_waits.get(),
+            socket_waits: self.source_waits.len(),
             failures: self.failures.count(),
             stale_events: self.driver.stale(),
         }
@@ -258,7 +260,7 @@ impl Core {
     /// Whether nothing can come any more: nobody waits for a source or a timer, and nobody
     /// outside holds a waker or a handle.
     pub(crate) fn is_stuck(&self) -> bool {
-        self.source_waits.get() == 0
+        self.source_waits.len() == 0
             && self.timers.borrow().len() == 0
             && !self.scheduler.wakers_out()
     }
@@ -307,6 +309,7 @@ impl fmt::Display for WaitKind {
             WaitKind::Join(task) => write!(f, "until task {task} ends"),
             WaitKind::Group(left) => write!(f, "until the {left} tasks of a group end"),
             WaitKind::Descriptor => f.write_str("until a descriptor is closed"),
+            WaitKind::Stop => f.write_str("until a server is asked to stop"),
             WaitKind::Waker => f.write_str("until its waker is called"),
         }
     }

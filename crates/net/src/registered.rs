@@ -99,9 +99,12 @@ impl Registered {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     self.source.used_up(direction);
-                    return Err(error);
+                    return Err(self.source.take_overdue(direction).map_or(error, Into::into));
                 }
-                done => return done,
+                done => {
+                    self.source.forget_overdue(direction);
+                    return done;
+                }
             }
         }
     }
@@ -111,6 +114,9 @@ impl Drop for Registered {
     /// Closes the socket. Who still waits for it, having yielded an ask, is told.
     fn drop(&mut self) {
         self.core.driver.forget(&self.source);
+        if self.source.limits().is_some() {
+            self.core.forget_limits(&self.source);
+        }
         for direction in Direction::BOTH {
             self.core.bring_waiter_back(&self.source, direction);
         }
@@ -167,7 +173,6 @@ where
                     return Poll::Ready(Ok(value));
                 }
                 Err(error) => {
-                    this.noted = Noted::No;
                     if let Some(done) = this.again(error) {
                         return Poll::Ready(done);
                     }
@@ -195,6 +200,11 @@ impl<F, const WRITES: bool> Operation<'_, F, WRITES> {
     where
         F: FnMut(&Source) -> io::Result<T>,
     {
+        if self.noted == Noted::No {
+            // It was another operation that waited too long, and it went well after all.
+            self.on.source.forget_overdue(Self::DIRECTION);
+        }
+        self.noted = Noted::No;
         let mut first = Some(error);
         let attempt = |source: &Source| match first.take() {
             Some(error) => Err(error),
@@ -297,7 +307,7 @@ impl Core {
     /// Begins a wait of a task of this loop where nobody waits yet.
     #[inline]
     fn note(&self, source: &Source, direction: Direction, task: TaskId) {
-        self.source_waits.set(self.source_waits.get() + 1);
+        self.source_waits.begin();
         source.note_task(direction, task, self.stamp());
     }
 
@@ -339,9 +349,8 @@ impl Core {
         match waiter {
             Waiter::Task(task) => self.note(source, direction, task),
             Waiter::Foreign(waker) => {
-                self.source_waits.set(self.source_waits.get() + 1);
-                let number = self.foreign_waits.get() + 1;
-                self.foreign_waits.set(number);
+                self.source_waits.begin();
+                let number = self.source_waits.begun();
                 source.note_foreign(direction, waker, number, self.stamp());
             }
         }
@@ -368,7 +377,7 @@ impl Core {
         } else if !same && !left && first.is_none_or(|first| self.scheduler.contains(first)) {
             return Err(AlreadyWaiting { direction, first, second });
         }
-        self.source_waits.set(self.source_waits.get() - 1);
+        self.source_waits.end();
         let before = source.take_waiter(direction);
         Ok(before.filter(|_| left && !same))
     }
@@ -376,14 +385,14 @@ impl Core {
     /// Ends the wait in `direction`, if there is one, as if its event had come.
     fn bring_waiter_back(&self, source: &Source, direction: Direction) {
         if let Some(waiter) = source.take_waiter(direction) {
-            self.source_waits.set(self.source_waits.get() - 1);
+            self.source_waits.end();
             self.bring_back(waiter);
         }
     }
 
     /// Ends the wait in `direction` without bringing anybody back.
     pub(crate) fn end_wait(&self, source: &Source, direction: Direction) {
-        self.source_waits.set(self.source_waits.get() - 1);
+        self.source_waits.end();
         drop(source.take_waiter(direction));
     }
 }

@@ -1,6 +1,6 @@
 //! A socket as the loop sees it: what the driver said of it, and who waits for it.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::fmt;
 use std::task::Waker;
 
@@ -8,6 +8,7 @@ use sched::TaskId;
 
 use crate::ask::Direction;
 use crate::core::Core;
+use crate::deadlines::Limits;
 use crate::driver::{Key, Readiness, Socket};
 
 /// A socket with its registration, the readiness seen and not yet used up, and one waiter per
@@ -28,6 +29,8 @@ pub(crate) struct Source {
     /// [`SHARED`] and [`LEFT`], in one byte.
     marks: Cell<u8>,
     slots: [Slot; 2],
+    /// How long its waits may last; none until the first limit is set.
+    limits: OnceCell<Box<Limits>>,
 }
 
 /// The mark of a source in which a second leaf waited with the waiter of a first one. It is never
@@ -91,6 +94,7 @@ impl Source {
             waited: Cell::default(),
             marks: Cell::default(),
             slots: Default::default(),
+            limits: OnceCell::new(),
         }
     }
 
@@ -127,6 +131,20 @@ impl Source {
                 }
             }
         }
+    }
+
+    /// Has the next operation try, though nothing was reported.
+    pub(crate) fn seem_ready(&self, direction: Direction) {
+        self.ready.set(self.ready.get() | direction.flag());
+    }
+
+    #[inline]
+    pub(crate) fn limits(&self) -> Option<&Limits> {
+        self.limits.get().map(Box::as_ref)
+    }
+
+    pub(crate) fn limits_or_none_yet(&self) -> &Limits {
+        self.limits.get_or_init(Limits::none_yet)
     }
 
     /// An operation would have blocked: the next one waits for a new report.

@@ -52,7 +52,7 @@ fn a_server_answers_many_clients_and_counts_them() {
             client.await.unwrap();
         }
         stopper.stop();
-        let all = Served { accepted: CLIENTS as u64, cancelled: 0 };
+        let all = Served { accepted: CLIENTS as u64, cancelled: 0, timed_out: 0 };
         assert_eq!(served(serving).await, all);
     });
 }
@@ -152,7 +152,7 @@ fn a_stop_still_serves_the_backlog() {
         }
         // The server has not had its first turn yet.
         stopper.stop();
-        assert_eq!(served(serving).await, Served { accepted: 100, cancelled: 0 });
+        assert_eq!(served(serving).await, Served { accepted: 100, cancelled: 0, timed_out: 0 });
         for mut client in clients {
             let mut answer = String::new();
             client.read_to_string(&mut answer).unwrap();
@@ -169,7 +169,7 @@ fn a_stop_serves_a_backlog_beyond_the_limit_of_connections() {
         let clients: Vec<_> = (0..5).map(|_| plain_client(address)).collect();
         stopper.stop();
         drop(clients);
-        assert_eq!(served(serving).await, Served { accepted: 5, cancelled: 0 });
+        assert_eq!(served(serving).await, Served { accepted: 5, cancelled: 0, timed_out: 0 });
     });
 }
 
@@ -204,7 +204,7 @@ fn connections_that_outlast_the_grace_are_cancelled_and_counted() {
         }
         let stopped = Instant::now();
         stopper.stop();
-        assert_eq!(served(serving).await, Served { accepted: 3, cancelled: 3 });
+        assert_eq!(served(serving).await, Served { accepted: 3, cancelled: 3, timed_out: 0 });
         assert!(stopped.elapsed() >= Duration::from_millis(30));
         for mut client in clients {
             assert!(client.chunk().await.unwrap().is_none(), "the connection is closed");
@@ -224,7 +224,7 @@ fn a_grace_without_end_waits_for_everybody() {
         assert!(stopper.is_stopped());
         ask(&mut client).await;
         drop(client);
-        assert_eq!(served(serving).await, Served { accepted: 1, cancelled: 0 });
+        assert_eq!(served(serving).await, Served { accepted: 1, cancelled: 0, timed_out: 0 });
     });
 }
 
@@ -254,7 +254,7 @@ fn a_stop_ends_a_server_that_waits_for_room() {
         let mut client = TcpStream::connect(address).await.unwrap();
         ask(&mut client).await;
         stopper.stop();
-        assert_eq!(served(serving).await, Served { accepted: 1, cancelled: 1 });
+        assert_eq!(served(serving).await, Served { accepted: 1, cancelled: 1, timed_out: 0 });
     });
 }
 
@@ -291,7 +291,7 @@ fn a_handler_that_fails_is_reported_and_ends_its_own_connection_only() {
             }
             drop(well);
             stopper.stop();
-            assert_eq!(served(serving).await, Served { accepted: 3, cancelled: 0 });
+            assert_eq!(served(serving).await, Served { accepted: 3, cancelled: 0, timed_out: 0 });
         });
         let reports = reports.borrow();
         assert_eq!(reports.len(), 2, "{reports:?}");
@@ -425,4 +425,342 @@ fn a_stopper_that_outlives_its_server_does_not_hide_that_a_loop_is_stuck() {
     let ended = event_loop.run();
     assert!(matches!(ended, Err(net::RunError::Stuck(_))), "{ended:?}");
     assert!(stopper.is_stopped());
+}
+
+/// Short: it is to pass.
+const SHORT: Duration = Duration::from_millis(20);
+
+/// Longer than any test takes.
+const LONG: Duration = Duration::from_secs(3600);
+
+/// Runs `body` on a loop over every backend, and no failure may be reported.
+fn without_failures<F: Future<Output = ()> + 'static>(body: impl Fn() -> F) {
+    for backend in Backend::available() {
+        let event_loop = EventLoop::with_backend(*backend).unwrap();
+        event_loop.on_failure(|failure| panic!("reported: {failure}"));
+        within_limit(&event_loop, body());
+        let stats = event_loop.stats();
+        assert_eq!((stats.failures, stats.socket_waits), (0, 0), "{backend}");
+    }
+}
+
+/// A server with another handler.
+fn start_with<H, F>(server: Server, handler: H) -> (SocketAddr, Stopper, Serving)
+where
+    H: Fn(TcpStream, SocketAddr) -> F + 'static,
+    F: Future<Output = io::Result<()>> + 'static,
+{
+    let (address, stopper) = (server.local_addr().unwrap(), server.stopper());
+    (address, stopper, net::spawn(server.serve(handler)))
+}
+
+#[test]
+fn idle_connections_are_closed_and_busy_ones_are_not() {
+    without_failures(|| async {
+        let (address, stopper, serving) = start(bind().idle_timeout(10 * SHORT));
+        let mut busy = TcpStream::connect(address).await.unwrap();
+        let mut silent = TcpStream::connect(address).await.unwrap();
+        let mut fell_silent = TcpStream::connect(address).await.unwrap();
+        ask(&mut fell_silent).await;
+        let closed = net::spawn(async move {
+            assert!(silent.chunk().await.unwrap().is_none());
+            assert!(fell_silent.chunk().await.unwrap().is_none());
+        });
+        while !closed.is_finished() {
+            ask(&mut busy).await;
+            net::sleep(SHORT).await;
+        }
+        closed.await.unwrap();
+        drop(busy);
+        stopper.stop();
+        assert_eq!(served(serving).await, Served { accepted: 3, cancelled: 0, timed_out: 2 });
+    });
+}
+
+fn bind() -> Server {
+    Server::bind(any_port()).unwrap()
+}
+
+#[test]
+fn a_thousand_idle_connections_are_closed() {
+    net::raise_descriptor_limit().unwrap();
+    without_failures(|| async {
+        let (address, stopper, serving) = start(bind().idle_timeout(SHORT));
+        let clients: Vec<_> = (0..1_000).map(|_| plain_client(address)).collect();
+        while net::stats().tasks > 2 || net::stats().socket_waits > 1 || !serving_all(&clients) {
+            net::sleep(SHORT).await;
+        }
+        stopper.stop();
+        assert_eq!(
+            served(serving).await,
+            Served { accepted: 1_000, cancelled: 0, timed_out: 1_000 }
+        );
+    });
+}
+
+/// Whether every connection has been closed by the server.
+fn serving_all(clients: &[std::net::TcpStream]) -> bool {
+    clients.iter().all(|client| {
+        client.set_nonblocking(true).unwrap();
+        matches!((&*client).read(&mut [0; 1]), Ok(0))
+    })
+}
+
+/// Reads a line, in as many pieces as it comes, within the header timeout; then answers as `hello` does.
+async fn a_line_first(mut stream: TcpStream, peer: SocketAddr) -> io::Result<()> {
+    let mut line = Vec::new();
+    while !line.ends_with(b"\n") {
+        let Some(chunk) = stream.chunk().await? else { return Ok(()) };
+        line.extend_from_slice(&chunk);
+    }
+    stream.set_read_deadline(None);
+    handlers::hello(stream, peer).await
+}
+
+#[test]
+fn a_head_that_drips_in_is_cut_off_and_a_whole_one_has_its_time() {
+    without_failures(|| async {
+        let server = bind().header_timeout(10 * SHORT).idle_timeout(LONG);
+        let (address, stopper, serving) = start_with(server, a_line_first);
+        let mut whole = TcpStream::connect(address).await.unwrap();
+        whole.write_all(b"GET /\n").await.unwrap();
+        let (mut slow, mut drip) = TcpStream::connect(address).await.unwrap().split();
+        let dripping = net::spawn(async move {
+            while drip.write_all(b".").await.is_ok() {
+                net::sleep(SHORT / 4).await;
+            }
+        });
+        // The bytes that it does not read any more make it a reset.
+        let cut = slow.chunk().await;
+        assert!(matches!(cut, Ok(None) | Err(_)));
+        drop(slow);
+        ask(&mut whole).await;
+        drop(whole);
+        stopper.stop();
+        assert_eq!(served(serving).await, Served { accepted: 2, cancelled: 0, timed_out: 1 });
+        dripping.await.unwrap();
+    });
+}
+
+#[test]
+fn a_client_that_does_not_read_is_given_up() {
+    without_failures(|| async {
+        let server = bind().write_timeout(2 * SHORT).grace(LONG);
+        let (address, stopper, serving) = start_with(server, handlers::echo);
+        let mut stalled = TcpStream::connect(address).await.unwrap();
+        let mut well = TcpStream::connect(address).await.unwrap();
+        // It does not read what comes back, until the server hangs up.
+        while stalled.write_all(&[7; 65_536]).await.is_ok() {}
+        for _ in 0..3 {
+            well.write_all(b"well").await.unwrap();
+            assert_eq!(read_exactly(&mut well, 4).await, b"well");
+            net::sleep(2 * SHORT).await;
+        }
+        drop(well);
+        stopper.stop();
+        assert_eq!(served(serving).await, Served { accepted: 2, cancelled: 0, timed_out: 1 });
+    });
+}
+
+#[test]
+fn limits_pass_after_the_stop_as_before() {
+    without_failures(|| async {
+        let server = bind().idle_timeout(10 * SHORT).grace(LONG);
+        let (address, stopper, serving) = start(server);
+        let mut client = TcpStream::connect(address).await.unwrap();
+        ask(&mut client).await;
+        stopper.stop();
+        assert_eq!(served(serving).await, Served { accepted: 1, cancelled: 0, timed_out: 1 });
+        assert!(client.chunk().await.unwrap().is_none());
+    });
+}
+
+#[test]
+fn an_error_of_the_handlers_own_clock_is_still_reported() {
+    let event_loop = EventLoop::new().unwrap();
+    event_loop.on_failure(|_| {});
+    within_limit(&event_loop, async {
+        let (address, stopper, serving) = start_with(bind(), |_stream, _peer| async {
+            let never = net::timeout(SHORT, pending::<()>()).await;
+            Ok(never?)
+        });
+        let mut client = TcpStream::connect(address).await.unwrap();
+        assert!(client.chunk().await.unwrap().is_none());
+        stopper.stop();
+        assert_eq!(served(serving).await.timed_out, 0);
+    });
+    assert_eq!(event_loop.stats().failures, 1);
+}
+
+#[test]
+fn idle_connections_do_not_hold_up_a_stop() {
+    without_failures(|| async {
+        let (address, stopper, serving) = start(bind().grace(LONG).idle_grace(SHORT));
+        let mut clients = Vec::new();
+        for _ in 0..10 {
+            let mut client = TcpStream::connect(address).await.unwrap();
+            ask(&mut client).await;
+            clients.push(client);
+        }
+        stopper.stop();
+        assert_eq!(served(serving).await, Served { accepted: 10, cancelled: 0, timed_out: 0 });
+        for mut client in clients {
+            assert!(client.chunk().await.unwrap().is_none());
+        }
+    });
+}
+
+#[test]
+fn what_has_come_before_the_stop_is_answered_whoever_is_idle() {
+    without_failures(|| async {
+        let (address, stopper, serving) = start(bind().grace(LONG).idle_grace(Duration::ZERO));
+        let mut clients: Vec<_> = (0..50).map(|_| plain_client(address)).collect();
+        for client in &mut clients[..25] {
+            client.write_all(b"first").unwrap();
+        }
+        while net::stats().socket_waits < 1 + 50 {
+            net::sleep(SHORT / 4).await;
+        }
+        // Of these the loop has heard nothing yet when it is told to stop.
+        for client in &mut clients {
+            client.write_all(b"last").unwrap();
+        }
+        stopper.stop();
+        let all = Served { accepted: 50, cancelled: 0, timed_out: 0 };
+        assert_eq!(served(serving).await, all);
+        for (number, mut client) in clients.into_iter().enumerate() {
+            let mut answers = String::new();
+            client.read_to_string(&mut answers).unwrap();
+            assert_eq!(answers, "Hello world\n".repeat(if number < 25 { 2 } else { 1 }));
+        }
+    });
+}
+
+#[test]
+fn a_connection_that_works_is_not_idle() {
+    without_failures(|| async {
+        let server = bind().grace(LONG).idle_grace(Duration::ZERO);
+        let (address, stopper, serving) = start_with(server, |mut stream, _peer| async move {
+            while stream.chunk().await?.is_some() {
+                net::sleep(5 * SHORT).await;
+                stream.write_all(b"done").await?;
+            }
+            Ok(())
+        });
+        let mut client = TcpStream::connect(address).await.unwrap();
+        client.write_all(b"work").await.unwrap();
+        while net::stats().timers < 2 {
+            net::yield_now().await;
+        }
+        stopper.stop();
+        assert_eq!(read_exactly(&mut client, 4).await, b"done");
+        assert_eq!(served(serving).await.cancelled, 0);
+    });
+}
+
+#[test]
+fn what_a_handler_reads_elsewhere_is_not_idle() {
+    without_failures(|| async {
+        let listener = net::TcpListener::bind(any_port()).unwrap();
+        let upstream = listener.local_addr().unwrap();
+        let server = bind().grace(LONG).idle_grace(Duration::ZERO);
+        let (address, stopper, serving) = start_with(server, move |mut stream, _peer| async move {
+            let mut upstream = TcpStream::connect(upstream).await?;
+            let answer = upstream.chunk().await?.unwrap();
+            stream.write_all(&answer).await
+        });
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let (mut slow, _) = listener.accept().await.unwrap();
+        stopper.stop();
+        net::sleep(5 * SHORT).await;
+        slow.write_all(b"at last").await.unwrap();
+        assert_eq!(read_exactly(&mut client, 7).await, b"at last");
+        assert_eq!(served(serving).await.accepted, 1);
+    });
+}
+
+#[test]
+fn the_stop_of_one_server_leaves_the_connections_of_another() {
+    without_failures(|| async {
+        let (address, stopper, serving) = start(bind().grace(LONG).idle_grace(SHORT));
+        let (other_address, other_stopper, other) = start(bind());
+        let mut client = TcpStream::connect(address).await.unwrap();
+        ask(&mut client).await;
+        let mut other_client = TcpStream::connect(other_address).await.unwrap();
+        ask(&mut other_client).await;
+        stopper.stop();
+        assert!(client.chunk().await.unwrap().is_none());
+        served(serving).await;
+        net::sleep(2 * SHORT).await;
+        ask(&mut other_client).await;
+        drop(other_client);
+        other_stopper.stop();
+        served(other).await;
+    });
+}
+
+#[test]
+fn a_handler_that_waits_for_the_stop_is_told() {
+    without_failures(|| async {
+        let server = bind().grace(LONG);
+        let told = server.stopper();
+        let (address, stopper, serving) = start_with(server, move |mut stream, _peer| {
+            let told = told.clone();
+            async move {
+                let stopped = async {
+                    told.stopped().await;
+                    Ok(None)
+                };
+                let heard = futures_lite::future::or(stream.chunk(), stopped).await?;
+                stream.write_all(heard.as_deref().unwrap_or(b"goodbye")).await
+            }
+        });
+        let mut early = TcpStream::connect(address).await.unwrap();
+        early.write_all(b"early").await.unwrap();
+        assert_eq!(read_exactly(&mut early, 5).await, b"early");
+        let mut clients: Vec<_> = (0..20).map(|_| plain_client(address)).collect();
+        while net::stats().socket_waits < 1 + 20 {
+            net::sleep(SHORT / 4).await;
+        }
+        std::thread::spawn(move || stopper.stop()).join().unwrap();
+        assert_eq!(served(serving).await.accepted, 21);
+        for client in &mut clients {
+            let mut heard = String::new();
+            client.read_to_string(&mut heard).unwrap();
+            assert_eq!(heard, "goodbye");
+        }
+    });
+}
+
+#[test]
+fn waiting_for_a_stop_is_listed_and_leaves_nothing_behind() {
+    let event_loop = EventLoop::new().unwrap();
+    let server = event_loop.enter(bind);
+    let stopper = server.stopper();
+    drop(server);
+    let waits = event_loop.spawn({
+        let stopper = stopper.clone();
+        async move { stopper.stopped().await }
+    });
+    event_loop.turn(Some(Duration::ZERO)).unwrap();
+    let tasks = event_loop.tasks();
+    assert_eq!(tasks[0].waits[0].kind, net::WaitKind::Stop);
+    assert!(tasks[0].to_string().contains("asked to stop"), "{}", tasks[0]);
+    assert!(!waits.is_finished());
+
+    // One that gives up leaves no waker, with which the loop could not tell that it is stuck.
+    assert!(waits.cancel());
+    drop(event_loop.spawn(pending::<()>()));
+    let ended = event_loop.run();
+    assert!(matches!(ended, Err(net::RunError::Stuck(_))), "{ended:?}");
+
+    let mut waits = event_loop.spawn({
+        let stopper = stopper.clone();
+        async move { stopper.stopped().await }
+    });
+    event_loop.turn(Some(Duration::ZERO)).unwrap();
+    stopper.stop();
+    event_loop.turn(Some(Duration::ZERO)).unwrap();
+    assert!(waits.try_join().unwrap().is_ok());
+    within_limit(&event_loop, async move { stopper.stopped().await });
 }

@@ -1,5 +1,6 @@
 //! The accept loop that programs use: limits, faults, and a graceful end.
 
+mod limits;
 mod serving;
 mod stopper;
 
@@ -7,14 +8,17 @@ use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
+use crate::deadlines::Overdue;
 use crate::driver::AcceptFailure;
 use crate::group::TaskGroup;
 use crate::listener::TcpListener;
 use crate::stream::TcpStream;
+use limits::Limits;
 use serving::Serving;
-pub use stopper::Stopper;
+pub use stopper::{Stopped, Stopper};
 
 /// Connections that a server holds at a time, unless
 /// [`max_connections`](Server::max_connections) says otherwise.
@@ -65,7 +69,10 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub struct Server {
     listener: TcpListener,
     max_connections: usize,
+    limits: Limits,
     grace: Duration,
+    /// As long as the grace unless set.
+    idle_grace: Option<Duration>,
     on_connect: Box<dyn Fn(SocketAddr)>,
     stopper: Stopper,
 }
@@ -77,6 +84,8 @@ pub struct Served {
     pub accepted: u64,
     /// Connections cancelled because they had not finished within the grace time.
     pub cancelled: usize,
+    /// Connections whose handler gave them up because a limit on waiting had passed.
+    pub timed_out: u64,
 }
 
 impl Server {
@@ -95,7 +104,9 @@ impl Server {
         Server {
             listener,
             max_connections: MAX_CONNECTIONS,
+            limits: Limits::default(),
             grace: GRACE,
+            idle_grace: None,
             on_connect: Box::new(drop),
             stopper: Stopper::default(),
         }
@@ -107,10 +118,73 @@ impl Server {
         Server { max_connections: connections.max(1), ..self }
     }
 
+    /// How long a connection may wait for something to read:
+    /// [`set_read_timeout`](TcpStream::set_read_timeout) of each that is accepted. By default for ever.
+    ///
+    /// With this limit and the next two, the handler's operation fails, and a handler that passes the
+    /// error on ends its connection. That is no failure to be reported: it is counted in
+    /// [`Served::timed_out`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use net::{Server, TcpStream};
+    ///
+    /// # net::EventLoop::new()?.run_until(async {
+    /// let server = Server::bind("127.0.0.1:0".parse().unwrap())?;
+    /// let server = server.idle_timeout(Duration::from_millis(5));
+    /// let (address, stopper) = (server.local_addr()?, server.stopper());
+    /// let serving = net::spawn(server.serve(net::handlers::hello));
+    ///
+    /// let mut silent = TcpStream::connect(address).await?;
+    /// assert!(silent.chunk().await?.is_none());
+    /// stopper.stop();
+    /// assert_eq!(serving.await.unwrap()?.timed_out, 1);
+    /// # std::io::Result::Ok(())
+    /// # })??;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    #[must_use]
+    pub fn idle_timeout(mut self, time: Duration) -> Server {
+        self.limits.idle = Some(time);
+        self
+    }
+
+    /// How long reading may go on from the accept: [`set_read_deadline`](TcpStream::set_read_deadline)
+    /// of each connection. The handler lifts it once the head of the request has come, and sets it
+    /// anew for the next. By default without end.
+    #[must_use]
+    pub fn header_timeout(mut self, time: Duration) -> Server {
+        self.limits.header = Some(time);
+        self
+    }
+
+    /// How long a write may wait for the other side to take something:
+    /// [`set_write_timeout`](TcpStream::set_write_timeout) of each connection. By default for ever.
+    #[must_use]
+    pub fn write_timeout(mut self, time: Duration) -> Server {
+        self.limits.write = Some(time);
+        self
+    }
+
     /// How long connections may take to finish after the stop.
     #[must_use]
     pub fn grace(self, grace: Duration) -> Server {
         Server { grace, ..self }
+    }
+
+    /// How long a connection may be idle after the stop: one whose handler has waited so long to
+    /// read, and for which nothing has come, is ended, as if its idle timeout had passed. By default
+    /// it has the whole [`grace`](Server::grace).
+    ///
+    /// What has come is served first. A request that is sent at the very moment is lost, as with any
+    /// close of a kept connection, so leave it the time that requests are on their way. It is for
+    /// handlers that wait to read between requests only, or whose requests come without such gaps;
+    /// others wait for [`Stopper::stopped`] where they are between two requests. Only what the task of
+    /// the handler itself waits to read is looked at, not what tasks that it has spawned do, nor what
+    /// it waits for inside of a combinator with wakers of its own.
+    #[must_use]
+    pub fn idle_grace(self, idle_grace: Duration) -> Server {
+        Server { idle_grace: Some(idle_grace), ..self }
     }
 
     /// Calls `hook` with the peer of each connection that is accepted.
@@ -145,18 +219,23 @@ impl Server {
         H: Fn(TcpStream, SocketAddr) -> F,
         F: Future<Output = io::Result<()>> + 'static,
     {
-        let Server { listener, max_connections, grace, on_connect, stopper } = self;
-        let connections = TaskGroup::reporting();
+        let Server { listener, max_connections, limits, grace, idle_grace, on_connect, stopper } =
+            self;
+        let timed_out = Rc::new(Cell::new(0));
+        let connections = TaskGroup::reporting(counting(&timed_out));
+        let mut stopped = stopper.stopped();
         let mut serving = Serving {
             listener,
             max_connections,
+            limits,
             on_connect,
             handler,
             connections,
             accepted: 0,
+            timed_out,
             exhausted: Cell::new(false),
         };
-        while let Some(next) = stopper.unless_stopped(serving.next()).await {
+        while let Some(next) = stopped.unless(serving.next()).await {
             match next {
                 Ok((stream, peer)) => serving.start(stream, peer),
                 Err(error) => match AcceptFailure::of(&error) {
@@ -165,13 +244,27 @@ impl Server {
                         if !serving.exhausted.replace(true) {
                             serving.report(&error);
                         }
-                        stopper.unless_stopped(serving.pause()).await;
+                        stopped.unless(serving.pause()).await;
                     }
                     AcceptFailure::Listener => return Err(error),
                 },
             }
         }
-        Ok(serving.finish(grace).await)
+        drop(stopped);
+        Ok(serving.finish(grace, idle_grace.unwrap_or(grace)).await)
+    }
+}
+
+/// Takes out the errors of connections whose limits have passed, and counts them.
+fn counting(timed_out: &Rc<Cell<u64>>) -> impl Fn(&io::Error) -> bool + 'static {
+    let timed_out = Rc::clone(timed_out);
+    move |error| match Overdue::of(error) {
+        None => false,
+        Some(Overdue::Stopped) => true,
+        Some(_) => {
+            timed_out.set(timed_out.get() + 1);
+            true
+        }
     }
 }
 
@@ -180,6 +273,7 @@ impl fmt::Debug for Server {
         f.debug_struct("Server")
             .field("listener", &self.listener)
             .field("max_connections", &self.max_connections)
+            .field("limits", &self.limits)
             .field("grace", &self.grace)
             .finish_non_exhaustive()
     }

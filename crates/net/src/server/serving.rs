@@ -9,14 +9,19 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use super::limits::Limits;
 use super::{ACCEPT_PAUSE, Served};
+use crate::ask::Direction;
 use crate::core::Core;
+use crate::deadlines::Overdue;
 use crate::driver::AcceptFailure;
 use crate::event_loop::POLL_EVERY;
 use crate::failure::Cause;
+use crate::family::Address;
 use crate::group::TaskGroup;
 use crate::listener::TcpListener;
 use crate::listing::{WaitGuard, WaitKind};
+use crate::source::Source;
 use crate::stream::TcpStream;
 use crate::task::yield_now;
 use crate::time::{now, timeout};
@@ -24,14 +29,19 @@ use crate::time::{now, timeout};
 /// Connections that are still taken out of the backlog after the stop.
 const DRAIN_LIMIT: usize = 65_536;
 
+/// The shortest pause between two looks for idle connections after the stop.
+const IDLE_PAUSE: Duration = Duration::from_millis(10);
+
 /// The listener, the connections, and what to do with the next.
 pub(super) struct Serving<H> {
     pub(super) listener: TcpListener,
     pub(super) max_connections: usize,
+    pub(super) limits: Limits,
     pub(super) on_connect: Box<dyn Fn(SocketAddr)>,
     pub(super) handler: H,
     pub(super) connections: TaskGroup<io::Error>,
     pub(super) accepted: u64,
+    pub(super) timed_out: Rc<Cell<u64>>,
     /// Set when the process had no descriptor left, which has been reported then; cleared once the
     /// backlog is empty. A single connection that got through does not clear it: under load, the
     /// next one fails again, and each would be reported.
@@ -59,6 +69,7 @@ where
     /// reported as if the connection's task had, and does not end the server.
     pub(super) fn start(&mut self, stream: TcpStream, peer: SocketAddr) {
         self.accepted += 1;
+        self.limits.set_on(&stream);
         let make = || {
             (self.on_connect)(peer);
             (self.handler)(stream, peer)
@@ -90,7 +101,7 @@ where
     }
 
     /// Serves what the backlog holds, closes the listener, and lets connections finish.
-    pub(super) async fn finish(mut self, grace: Duration) -> Served {
+    pub(super) async fn finish(mut self, grace: Duration, idle_grace: Duration) -> Served {
         let deadline = now().checked_add(grace);
         let left = || match deadline {
             Some(deadline) => deadline.saturating_duration_since(now()),
@@ -115,10 +126,50 @@ where
                 yield_now().await;
             }
         }
+        let port = self.listener.local_addr().map(|address| address.port());
+        let core = Rc::clone(&self.listener.registered().core);
         drop(self.listener);
-        let finished = timeout(left(), self.connections.until(0)).await;
+        let idle = Idle { core, port: port.ok(), grace: idle_grace };
+        let finished = timeout(left(), idle.end_until_none_is_left(&self.connections)).await;
         let cancelled = if finished.is_ok() { 0 } else { self.connections.len() };
-        Served { accepted: self.accepted, cancelled }
+        Served { accepted: self.accepted, cancelled, timed_out: self.timed_out.get() }
+    }
+}
+
+/// Ends the connections that wait for a request which nobody has sent, once a server has stopped.
+struct Idle {
+    core: Rc<Core>,
+    /// The one that the server listened on: what its handlers connect to has others.
+    port: Option<u16>,
+    grace: Duration,
+}
+
+impl Idle {
+    async fn end_until_none_is_left(&self, connections: &TaskGroup<io::Error>) {
+        let pause = (self.grace / 4).max(IDLE_PAUSE);
+        let mut wait = self.grace;
+        while timeout(wait, connections.until(0)).await.is_err() {
+            self.end(connections);
+            wait = pause;
+        }
+    }
+
+    /// Whoever waits tries once more to read, so that what has come is served all the same.
+    fn end(&self, connections: &TaskGroup<io::Error>) {
+        let mut idle = Vec::new();
+        let latest = self.core.stamp_of(now()).saturating_sub(self.grace.as_nanos() as u64);
+        self.core.driver.each_source(|source| {
+            let Some((Some(task), since)) = source.wait(Direction::Read) else { return };
+            if since <= latest && connections.contains(task) && self.is_at_port(source) {
+                idle.extend(self.core.expire(source, Direction::Read, Overdue::Stopped));
+            }
+        });
+        idle.into_iter().for_each(|waiter| self.core.bring_back(waiter));
+    }
+
+    fn is_at_port(&self, source: &Source) -> bool {
+        let address = source.socket.local_addr();
+        matches!(address, Ok(Address::Inet(address)) if Some(address.port()) == self.port)
     }
 }
 

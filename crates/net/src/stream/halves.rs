@@ -28,6 +28,10 @@ impl<K: Family> ReadHalf<K> {
         ReadHalf(stream)
     }
 
+    pub(super) fn stream(&self) -> &Stream<K> {
+        &self.0
+    }
+
     /// As [`Stream::chunk`].
     ///
     /// # Errors
@@ -113,6 +117,10 @@ impl<K: Family> ReadHalf<K> {
 impl<K: Family> WriteHalf<K> {
     pub(super) fn new(stream: Rc<Stream<K>>) -> WriteHalf<K> {
         WriteHalf(stream)
+    }
+
+    pub(super) fn stream(&self) -> &Stream<K> {
+        &self.0
     }
 
     /// As [`Stream::write`].

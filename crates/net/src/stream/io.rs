@@ -67,6 +67,7 @@ impl Registered {
                 return Ok(());
             }
             // What did not fit waits for room.
+            source.forget_overdue(Direction::Write);
             bytes = bytes.get(sent..).unwrap_or_default();
             Err(io::ErrorKind::WouldBlock.into())
         })

@@ -1,5 +1,6 @@
 //! A connection.
 
+mod deadlines;
 #[cfg(feature = "futures-io")]
 mod futures_io;
 mod halves;
