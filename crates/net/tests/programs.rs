@@ -3,7 +3,7 @@
 
 mod socket_util;
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -109,13 +109,66 @@ fn a_second_signal_ends_it_at_once() {
 #[test]
 fn connections_that_do_not_finish_are_cut_after_the_grace() {
     let hello = Serving::start(HELLO, &[]);
-    let mut client = plain_client(hello.address);
-    ask(&mut client);
+    let mut busy = plain_client(hello.address);
+    ask(&mut busy);
     let start = Instant::now();
-    let ended = hello.stop();
+    hello.signal(Signal::TERM);
+    // It is never idle for long.
+    let mut answer = [0; 12];
+    while busy.write_all(b"?").and_then(|()| busy.read_exact(&mut answer)).is_ok() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
     assert!(start.elapsed() >= net::GRACE - Duration::from_millis(100));
-    assert_eq!(ended.errors, "");
-    assert_eq!(client.read(&mut [0; 12]).unwrap(), 0);
+    let ended = hello.ended();
+    assert_eq!((ended.status.code(), ended.errors.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn idle_connections_do_not_hold_up_the_end() {
+    for program in [HELLO, ECHO] {
+        let serving = Serving::start(program, &[]);
+        let mut clients: Vec<_> = (0..10).map(|_| plain_client(serving.address)).collect();
+        for client in &mut clients {
+            client.write_all(b"Hello world\n").unwrap();
+            client.read_exact(&mut [0; 12]).unwrap();
+        }
+        // One whose last request the program has not seen yet is answered.
+        clients[0].write_all(b"Hello world\n").unwrap();
+        serving.signal(Signal::TERM);
+        clients[0].read_exact(&mut [0; 12]).unwrap();
+        for client in &mut clients {
+            assert_eq!(client.read(&mut [0; 12]).unwrap(), 0);
+        }
+        let ended = serving.ended();
+        assert_eq!((ended.status.code(), ended.errors.as_str()), (Some(0), ""));
+    }
+}
+
+#[test]
+fn idle_connections_are_closed_after_the_time_that_was_given() {
+    let hello = Serving::start(HELLO, &["--idle-timeout", "0.3"]);
+    let (mut silent, mut busy) = (plain_client(hello.address), plain_client(hello.address));
+    silent.set_nonblocking(true).unwrap();
+    loop {
+        ask(&mut busy);
+        match silent.read(&mut [0; 1]) {
+            Ok(0) => break,
+            other => assert!(other.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)),
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    ask(&mut busy);
+    assert_eq!(hello.stop().errors, "", "it is no failure");
+
+    // Nor does echo wait for ever for somebody who does not read.
+    let echo = Serving::start(ECHO, &["--quiet", "--idle-timeout", "0.1"]);
+    let mut stalled = plain_client(echo.address);
+    let mut sent = 0;
+    while let Ok(length) = stalled.write(&[7; 65_536]) {
+        sent += length;
+    }
+    assert!(sent > 0);
+    assert_eq!(echo.stop().errors, "");
 }
 
 #[test]
@@ -128,6 +181,7 @@ fn what_cannot_be_done_is_said_in_one_line() {
         (&["--backend", "magic"], 2, "magic"),
         (&["--max-connections", "0"], 2, "--max-connections"),
         (&["--max-connections", "many"], 2, "--max-connections"),
+        (&["--idle-timeout", "0"], 2, "--idle-timeout"),
         (&["--unknown"], 2, "--help"),
         (&["stray"], 2, "--help"),
     ];

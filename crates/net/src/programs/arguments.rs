@@ -1,6 +1,7 @@
 //! The arguments of a server program.
 
 use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
 
 use lexopt::prelude::{Long, Short, ValueExt};
 
@@ -23,17 +24,20 @@ pub(super) struct Arguments {
     pub(super) addresses: Vec<SocketAddr>,
     pub(super) backend: Option<Backend>,
     pub(super) max_connections: Option<usize>,
+    pub(super) idle_timeout: Option<Duration>,
     pub(super) quiet: bool,
 }
 
 pub(super) fn parse(program: &Program, mut parser: lexopt::Parser) -> Result<Command, Complaint> {
     let mut address = program.address.to_owned();
-    let (mut backend, mut max_connections, mut quiet) = (None, None, false);
+    let (mut backend, mut max_connections, mut idle_timeout) = (None, None, None);
+    let mut quiet = false;
     while let Some(argument) = parser.next().map_err(Complaint::usage)? {
         match argument {
             Long("addr") => address = text(&mut parser)?,
             Long("backend") => backend = self::backend(&text(&mut parser)?)?,
             Long("max-connections") => max_connections = Some(connections(&text(&mut parser)?)?),
+            Long("idle-timeout") => idle_timeout = Some(seconds(&text(&mut parser)?)?),
             Short('q') | Long("quiet") => quiet = true,
             Short('h') | Long("help") => return Ok(Command::Print(help(program))),
             Short('V') | Long("version") => {
@@ -44,7 +48,14 @@ pub(super) fn parse(program: &Program, mut parser: lexopt::Parser) -> Result<Com
         }
     }
     let addresses = resolve(&address)?;
-    Ok(Command::Serve(Arguments { address, addresses, backend, max_connections, quiet }))
+    Ok(Command::Serve(Arguments {
+        address,
+        addresses,
+        backend,
+        max_connections,
+        idle_timeout,
+        quiet,
+    }))
 }
 
 fn text(parser: &mut lexopt::Parser) -> Result<String, Complaint> {
@@ -67,6 +78,15 @@ fn connections(text: &str) -> Result<usize, Complaint> {
     }
 }
 
+fn seconds(text: &str) -> Result<Duration, Complaint> {
+    let seconds = text.parse().ok().filter(|seconds| *seconds > 0.0);
+    seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).ok_or_else(|| {
+        Complaint::usage(format!(
+            "--idle-timeout takes seconds, such as 60 or 0.5, more than none, not {text:?}"
+        ))
+    })
+}
+
 /// Names are looked up once, before the loop runs.
 fn resolve(address: &str) -> Result<Vec<SocketAddr>, Complaint> {
     let unknown = |error: std::io::Error| {
@@ -87,14 +107,17 @@ fn help(program: &Program) -> String {
          Options:\n      \
          --addr HOST:PORT      where to listen [{address}]; port 0 takes a free one\n      \
          --backend NAME        how to wait: auto, {} [auto]\n      \
-         --max-connections N   connections held at a time; further ones wait [{}]\n  \
+         --max-connections N   connections held at a time; further ones wait [{}]\n      \
+         --idle-timeout SECS   close connections that are idle for so long [never]\n  \
          -q, --quiet               do not print who connects\n  \
          -h, --help                print this\n  \
          -V, --version             print the version\n\n\
-         Ctrl-C or SIGTERM lets connections finish for up to {:?}; a second one ends it at once.",
+         Ctrl-C or SIGTERM lets connections finish for up to {:?}, idle ones for {:?}; a second one\n\
+         ends it at once.",
         backends.join(", "),
         crate::MAX_CONNECTIONS,
         crate::GRACE,
+        super::IDLE_GRACE,
     )
 }
 
@@ -120,7 +143,7 @@ mod tests {
         let arguments = serve(&[]);
         assert_eq!(arguments.addresses, ["127.0.0.1:1".parse().unwrap()]);
         assert_eq!((arguments.backend, arguments.max_connections), (None, None));
-        assert!(!arguments.quiet);
+        assert_eq!((arguments.idle_timeout, arguments.quiet), (None, false));
     }
 
     #[test]
@@ -133,6 +156,14 @@ mod tests {
     }
 
     #[test]
+    fn seconds_may_be_fractions() {
+        for (text, milliseconds) in [("60", 60_000), ("0.5", 500), (".25", 250), ("1e1", 10_000)] {
+            let arguments = serve(&["--idle-timeout", text]);
+            assert_eq!(arguments.idle_timeout, Some(Duration::from_millis(milliseconds)));
+        }
+    }
+
+    #[test]
     fn what_is_not_understood_is_named_in_one_line() {
         for (arguments, named) in [
             (&["--adr", "x"][..], "--adr"),
@@ -140,6 +171,11 @@ mod tests {
             (&["--addr"], "--addr"),
             (&["--backend", "magic"], "magic"),
             (&["--max-connections", "0"], "from 1"),
+            (&["--idle-timeout", "0"], "more than none"),
+            (&["--idle-timeout", "-1"], "more than none"),
+            (&["--idle-timeout", "NaN"], "more than none"),
+            (&["--idle-timeout", "1e99"], "1e99"),
+            (&["--idle-timeout", "soon"], "soon"),
             (&["stray"], "stray"),
         ] {
             let message = parsed(arguments).unwrap_err();
@@ -151,8 +187,10 @@ mod tests {
     #[test]
     fn help_names_every_option() {
         let Ok(Command::Print(help)) = parsed(&["--help"]) else { panic!() };
-        for option in ["--addr", "--backend", "--max-connections", "--quiet", "--version"] {
+        let options = ["--addr", "--backend", "--max-connections", "--idle-timeout", "--quiet"];
+        for option in options.into_iter().chain(["--version"]) {
             assert!(help.contains(option), "{option}");
         }
+        assert!(help.lines().all(|line| line.len() <= 100), "{help}");
     }
 }

@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crate::driver::raise_descriptor_limit;
 use crate::{Cause, EventLoop, Server, Stopper, TcpStream};
@@ -27,6 +28,10 @@ pub struct Program {
     /// Where it listens unless told otherwise.
     pub address: &'static str,
 }
+
+/// How long connections may be idle once a program is to stop: long enough for requests that are on
+/// their way. These programs wait to read between two requests only.
+const IDLE_GRACE: Duration = Duration::from_secs(1);
 
 /// Why a program ends with a line on standard error.
 #[derive(Debug)]
@@ -125,18 +130,24 @@ where
     if let Some(connections) = arguments.max_connections {
         server = server.max_connections(connections);
     }
-    let served = server.serve(handler).await;
+    if let Some(time) = arguments.idle_timeout {
+        // A connection whose other side does not read is idle as well.
+        server = server.idle_timeout(time).write_timeout(time);
+    }
+    let served = server.idle_grace(IDLE_GRACE).serve(handler).await;
     served.map(drop).map_err(|error| Complaint::failed(format!("cannot accept: {error}")))
 }
 
 /// Whether a connection ended because the other side left without a word: no news for a server.
 fn is_goodbye(cause: &Cause<'_>) -> bool {
-    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset};
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, TimedOut};
     let Cause::Error(error) = cause else {
         return false;
     };
     let error = error.downcast_ref::<io::Error>();
-    error.is_some_and(|e| matches!(e.kind(), BrokenPipe | ConnectionAborted | ConnectionReset))
+    error.is_some_and(|error| {
+        matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | TimedOut)
+    })
 }
 
 /// Listens on the first of the addresses that can be had.
