@@ -4,75 +4,16 @@
 mod socket_util;
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpStream};
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::net::TcpStream;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 use socket_util::plain_client;
-use socket_util::program::{HELLO, Serving, ask};
+use socket_util::program::ask;
+use socket_util::trace::{Traced, can_trace};
 
 const CONNECTIONS: usize = 50;
 const ROUNDS: usize = 200;
 const REQUESTS: usize = CONNECTIONS * ROUNDS;
-
-/// Whether programs can be traced here; says so where not.
-fn can_trace() -> bool {
-    let mut strace = Command::new("strace");
-    let traced = strace.args(["-o", "/dev/null", "true"]).stderr(Stdio::null()).status();
-    let can = traced.is_ok_and(|status| status.success());
-    if !can {
-        println!("SKIPPED: strace is missing, or may not trace here");
-    }
-    can
-}
-
-/// `hello` under strace, which writes what it sees to a file.
-struct Traced {
-    strace: Option<Serving>,
-    address: SocketAddr,
-    log: PathBuf,
-}
-
-impl Traced {
-    fn start(test: &str, options: &[&str], arguments: &[&str]) -> Traced {
-        let name = format!("{test}-{}.strace", std::process::id());
-        let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let mut command = Command::new("strace");
-        command.arg("-f").arg("-o").arg(&log).args(options).arg(HELLO);
-        command.args(["--addr", "127.0.0.1:0"]).args(arguments);
-        let strace = Serving::spawn(command);
-        Traced { address: strace.address, strace: Some(strace), log }
-    }
-
-    fn read(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap()
-    }
-
-    /// The process that is traced; it begins the log.
-    fn traced(&self) -> Pid {
-        let number = self.read().split_whitespace().next().unwrap().parse().unwrap();
-        Pid::from_raw(number).unwrap()
-    }
-
-    /// Ends the traced program, and returns the log. The first line begins with its process id.
-    fn stop(mut self) -> String {
-        kill_process(self.traced(), Signal::TERM).unwrap();
-        let ended = self.strace.take().unwrap().ended();
-        assert_eq!(ended.status.code(), Some(0), "{}", ended.errors);
-        self.read()
-    }
-}
-
-impl Drop for Traced {
-    /// strace ends with what it traces, not the other way round.
-    fn drop(&mut self) {
-        if self.strace.is_some() {
-            let _ = kill_process(self.traced(), Signal::KILL);
-        }
-        let _ = std::fs::remove_file(&self.log);
-    }
-}
 
 /// Asks once on every connection, as often as told.
 fn ask_in_rounds(clients: &mut [TcpStream], rounds: usize) {

@@ -44,6 +44,14 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// - [`Stopper::stop`] ends it gracefully: what is in the backlog is still served, the listener is
 ///   closed, connections may finish within the [`grace`](Server::grace) time, and are then
 ///   cancelled.
+/// - [`idle_timeout`](Server::idle_timeout), [`header_timeout`](Server::header_timeout) and
+///   [`write_timeout`](Server::write_timeout) get rid of other sides that say nothing, drip, or do not
+///   read. Without them such a connection is held for ever.
+/// - Memory is bounded by the number of connections. With [`hello`](crate::handlers::hello) or
+///   [`echo`](crate::handlers::echo), on Linux with 64 bits, one takes some 310 bytes while it waits to
+///   read, 130 more if it has limits, and at most 5,120 while its other side does not read, one chunk
+///   included. So [`MAX_CONNECTIONS`] that do not read are 320 MiB; what the kernel holds for each
+///   comes on top, see tcp(7).
 ///
 /// Dropping the future of [`serve`](Server::serve) cancels all connections at once.
 ///
@@ -84,7 +92,8 @@ pub struct Served {
     pub accepted: u64,
     /// Connections cancelled because they had not finished within the grace time.
     pub cancelled: usize,
-    /// Connections whose handler gave them up because a limit on waiting had passed.
+    /// Connections whose handler ended with the error that a limit on waiting had passed, an
+    /// [`Overdue`]; those that were idle after the stop are not among them.
     pub timed_out: u64,
 }
 

@@ -4,6 +4,8 @@
 
 #[cfg(feature = "programs")]
 pub(crate) mod program;
+#[cfg(all(target_os = "linux", feature = "programs"))]
+pub(crate) mod trace;
 
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr};
