@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use net::{Backend, EventLoop, Served, Server, Stopper, TcpStream, handlers, spawn};
 use socket_util::{
-    FEW_TURNS, LARGE, LIMIT, any_port, on_every_backend, pair_with_plain, plain_client,
-    read_exactly, read_to_end, reset, turns_within, within_limit,
+    FEW_TURNS, LARGE, any_port, on_every_backend, pair_with_plain, plain_client, read_exactly,
+    read_to_end, reset, turns_within, within_limit,
 };
 
 type Serving = net::JoinHandle<io::Result<Served>>;
@@ -298,6 +298,17 @@ fn connects() -> io::Result<()> {
 
 #[cfg(feature = "programs")]
 #[test]
+fn a_connect_that_is_interrupted_or_put_off_connects_all_the_same() {
+    const THIS: &str = "a_connect_that_is_interrupted_or_put_off_connects_all_the_same";
+    for error in ["EINTR", "EAGAIN"] {
+        if is_under_fault(THIS, &format!("inject=connect:error={error}:when=1..2")) {
+            connects().unwrap();
+        }
+    }
+}
+
+#[cfg(feature = "programs")]
+#[test]
 fn a_connect_that_fails_says_why() {
     const THIS: &str = "a_connect_that_fails_says_why";
     for (name, errno) in [
@@ -323,6 +334,7 @@ mod programs {
     use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 
     use super::*;
+    use crate::socket_util::LIMIT;
     use crate::socket_util::program::{ECHO, HELLO, Serving, ask};
     use crate::socket_util::trace::{Traced, can_trace};
 

@@ -43,9 +43,14 @@ impl Socket {
     /// the system does not tell when it no longer is.
     pub(super) fn connect(address: &Address) -> io::Result<Socket> {
         let socket = open(address, Type::STREAM)?;
-        match socket.connect(&to_system(address)?) {
-            Err(error) if !in_progress(&error, address) => Err(error),
-            _ => Ok(Socket(socket)),
+        let address = to_system(address)?;
+        loop {
+            match socket.connect(&address) {
+                // Where the attempt goes on all the same, the next call says so.
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if !in_progress(&error) => return Err(error),
+                _ => return Ok(Socket(socket)),
+            }
         }
     }
 
@@ -233,14 +238,19 @@ fn open(address: &Address, kind: Type) -> io::Result<socket2::Socket> {
     Ok(socket)
 }
 
-fn in_progress(error: &io::Error, address: &Address) -> bool {
+/// Whether an attempt to connect goes on, or has succeeded. On Unix, "would block" says that nothing
+/// has begun: the backlog of a Unix socket is full, or the system has no room for the route.
+fn in_progress(error: &io::Error) -> bool {
     #[cfg(unix)]
-    let begun = error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error());
+    {
+        use rustix::io::Errno;
+        let errno = Errno::from_io_error(error);
+        matches!(errno, Some(Errno::INPROGRESS | Errno::ALREADY | Errno::ISCONN))
+    }
     #[cfg(windows)]
-    let begun = false;
-    // Of a Unix socket this says that the backlog is full, and that nothing has begun.
-    let blocks = error.kind() == io::ErrorKind::WouldBlock;
-    begun || (blocks && matches!(address, Address::Inet(_)))
+    {
+        error.kind() == io::ErrorKind::WouldBlock
+    }
 }
 
 /// A peer that is gone is an error, not a signal. Where the flag is missing, the option

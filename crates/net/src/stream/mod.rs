@@ -64,8 +64,8 @@ impl<K: Family> Stream<K> {
         Stream { io, family: PhantomData }
     }
 
-    /// Connects to `address`. Where the backlog of a Unix listener is full, it tries again every
-    /// [`UNIX_PAUSE`] until there is room.
+    /// Connects to `address`. Where the backlog of a Unix listener is full, or the system has no room
+    /// for another route, it tries again every [`UNIX_PAUSE`] until there is room.
     ///
     /// # Errors
     ///
