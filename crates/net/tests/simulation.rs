@@ -87,6 +87,28 @@ fn a_day_of_waiting_takes_no_time() {
 }
 
 #[test]
+fn a_host_whose_program_has_ended_may_still_get_news() {
+    let mut sim = Sim::new(0);
+    sim.host("server", async || {
+        let listener = TcpListener::bind(everywhere())?;
+        let (mut stream, _) = listener.accept().await?;
+        drop(spawn(async move { while let Ok(Some(_)) = stream.chunk().await {} }));
+        Ok(())
+    });
+    let server: SocketAddr = (sim.address("server"), PORT).into();
+    sim.host("client", async move || {
+        sleep(SECOND).await;
+        let mut stream = TcpStream::connect(server).await?;
+        for _ in 0..5 {
+            sleep(SECOND).await;
+            stream.write_all(b"news").await?;
+        }
+        Ok(())
+    });
+    sim.run().unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+#[test]
 fn nobody_there_is_told_by_kind() {
     let mut sim = Sim::new(0);
     sim.host("deaf", async || Ok(()));

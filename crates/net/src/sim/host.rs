@@ -22,7 +22,7 @@ pub(super) struct Host {
     /// Whether the run waits for its end.
     pub(super) awaited: bool,
     main: Main,
-    /// `None` while it is down, before its start, and after its end.
+    /// `None` while it is down, and before its start.
     up: Option<Up>,
     pub(super) ended: bool,
 }
@@ -81,6 +81,10 @@ impl Host {
         }
         if let Some(message) = up.panic.borrow_mut().take() {
             return Err(FailureKind::Panic { host: host(), message });
+        }
+        if self.ended {
+            // News may come for sockets that its other tasks hold still.
+            return Ok(());
         }
         match up.main.try_join() {
             None => Ok(()),
