@@ -682,3 +682,160 @@ fn a_stalled_transfer_ends_and_holds_no_more_than_the_kernel_takes() {
         drop(plain);
     });
 }
+
+/// In simulated time, which passes only while everybody waits, a limit has a time to keep.
+#[cfg(feature = "sim")]
+mod simulated {
+    use net::sim::{Sim, check};
+    use net::{Server, TcpListener};
+
+    use super::*;
+
+    const PORT: u16 = 5001;
+
+    /// How late a limit may be told, as the docs say.
+    fn late(limit: Duration) -> Duration {
+        (limit / 8).clamp(Duration::from_millis(2), Duration::from_secs(10))
+    }
+
+    /// Numbers that look like chance: the next of a linear congruence.
+    fn next(state: &mut u64) -> u64 {
+        *state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        *state >> 33
+    }
+
+    /// Sends bytes after pauses, many of them short and some long.
+    async fn drip(mut stream: TcpStream, mut chance: u64) -> io::Result<()> {
+        for _ in 0..40 {
+            let pause = Duration::from_micros(next(&mut chance) % (1 << (next(&mut chance) % 26)));
+            sleep(pause).await;
+            stream.write_all(b".").await?;
+        }
+        Ok(())
+    }
+
+    /// Reads with a limit that changes, and holds each wait against it.
+    async fn read_with_limits(mut stream: TcpStream, mut chance: u64) -> io::Result<(u32, u32)> {
+        let (mut expired, mut heard) = (0, 0);
+        loop {
+            let limit = Duration::from_micros(next(&mut chance) % (1 << (next(&mut chance) % 24)));
+            let by_deadline = next(&mut chance).is_multiple_of(2);
+            let start = now();
+            stream.set_read_timeout((!by_deadline).then_some(limit));
+            stream.set_read_deadline(by_deadline.then(|| start + limit));
+            let result = stream.chunk().await;
+            let waited = now() - start;
+            assert!(waited <= limit + late(limit), "{waited:?} for a limit of {limit:?}");
+            match result {
+                Ok(Some(_)) => heard += 1,
+                Ok(None) => return Ok((expired, heard)),
+                Err(error) => {
+                    assert!(waited >= limit, "{waited:?} for a limit of {limit:?}: {error}");
+                    let reason = match by_deadline {
+                        true => Overdue::ReadDeadline,
+                        false => Overdue::ReadTimeout,
+                    };
+                    assert_eq!(Overdue::of(&error), Some(reason));
+                    expired += 1;
+                }
+            }
+        }
+    }
+
+    fn limits(seed: u64) -> Sim {
+        const CONNECTIONS: u64 = 8;
+        let mut sim = Sim::new(seed);
+        sim.host("server", async move || {
+            let listener = TcpListener::bind(([0, 0, 0, 0], PORT).into())?;
+            let mut readers = Vec::new();
+            for number in 0..CONNECTIONS {
+                let (stream, _) = listener.accept().await?;
+                readers.push(spawn(read_with_limits(stream, seed * 100 + number)));
+            }
+            for reader in readers {
+                let (expired, heard) = reader.await.unwrap()?;
+                assert!(expired > 0 && heard > 0, "{expired} expired, {heard} heard");
+            }
+            Ok(())
+        });
+        let address: std::net::SocketAddr = (sim.address("server"), PORT).into();
+        sim.host("client", async move || {
+            let mut writers = Vec::new();
+            for number in 0..CONNECTIONS {
+                let stream = connect(address).await?;
+                writers.push(spawn(drip(stream, seed * 1_000 + number)));
+            }
+            for writer in writers {
+                writer.await.unwrap()?;
+            }
+            Ok(())
+        });
+        sim
+    }
+
+    /// The server may not listen yet.
+    async fn connect(address: std::net::SocketAddr) -> io::Result<TcpStream> {
+        loop {
+            match TcpStream::connect(address).await {
+                Err(error) if error.kind() == ErrorKind::ConnectionRefused => sleep(SHORT).await,
+                connected => return connected,
+            }
+        }
+    }
+
+    #[test]
+    fn no_limit_is_early_or_later_than_was_said() {
+        let checked = check(0..30, limits, "").unwrap_or_else(|failure| panic!("{failure}"));
+        assert_eq!(checked.runs, 30);
+    }
+
+    /// Asks `hello`; whether the whole answer came.
+    async fn is_answered(stream: &mut TcpStream) -> io::Result<bool> {
+        stream.write_all(b"?").await?;
+        let mut left = 12;
+        while left > 0 {
+            let Some(chunk) = stream.chunk().await? else { return Ok(false) };
+            left -= chunk.len();
+        }
+        Ok(true)
+    }
+
+    #[test]
+    fn a_server_keeps_its_limits_and_its_idle_grace() {
+        const MINUTE: Duration = Duration::from_secs(60);
+        let mut sim = Sim::new(7);
+        sim.host("server", async || {
+            let server = Server::bind(([0, 0, 0, 0], PORT).into())?;
+            let server = server.idle_timeout(MINUTE).grace(100 * MINUTE).idle_grace(MINUTE / 60);
+            let (start, stopper) = (now(), server.stopper());
+            let serving = spawn(server.serve(net::handlers::hello));
+            sleep(2 * MINUTE).await;
+            stopper.stop();
+            let served = serving.await.unwrap()?;
+            assert_eq!((served.accepted, served.timed_out, served.cancelled), (2, 1, 0));
+            assert!(now() - start < 2 * MINUTE + MINUTE / 30, "{:?}", now() - start);
+            Ok(())
+        });
+        let address: std::net::SocketAddr = (sim.address("server"), PORT).into();
+        sim.host("silent", async move || {
+            let mut stream = connect(address).await?;
+            let start = now();
+            assert!(stream.chunk().await?.is_none());
+            let waited = now() - start;
+            assert!(waited >= MINUTE && waited <= MINUTE + late(MINUTE) + SHORT, "{waited:?}");
+            Ok(())
+        });
+        sim.host("busy", async move || {
+            let mut stream = connect(address).await?;
+            let mut answers = 0;
+            while let Ok(true) = is_answered(&mut stream).await {
+                answers += 1;
+                sleep(MINUTE / 3).await;
+            }
+            assert_eq!(answers, 7, "the last one at the very stop");
+            Ok(())
+        });
+        sim.run().unwrap_or_else(|failure| panic!("{failure}"));
+    }
+}
