@@ -53,10 +53,18 @@ impl<I> Inbox<I> {
 
     /// Sends `id` to the owner, unless an earlier sending under the same flag is still on its way.
     pub(crate) fn wake(&self, flag: &Flag, id: I) {
-        if !self.is_closed() && !flag.0.swap(true, Ordering::AcqRel) {
-            self.woken.push(id);
+        if self.post(flag, id) {
             self.announce();
         }
+    }
+
+    /// The first half of [`Inbox::wake`]: says whether the other half, to announce it, is to follow.
+    pub(crate) fn post(&self, flag: &Flag, id: I) -> bool {
+        let posts = !self.is_closed() && !flag.0.swap(true, Ordering::AcqRel);
+        if posts {
+            self.woken.push(id);
+        }
+        posts
     }
 
     /// Says that something has arrived, here or elsewhere, and calls the hook.

@@ -64,6 +64,20 @@ impl TaskWaker {
             None => self.home.inbox.wake(&self.flag, self.id),
         }
     }
+
+    /// A wake that gives up the waker. The owner steps the task and then asks whether a waker is out;
+    /// if so it sleeps. Were this one given up after that, the owner would sleep for ever. So it
+    /// goes first, and then the owner is told, also where an earlier wake has told it already.
+    fn wake_and_drop(self: Arc<Self>) {
+        if let Some(scheduler) = registry::find(self.home.number) {
+            scheduler.wake(self.id);
+            return;
+        }
+        let home = Arc::clone(&self.home);
+        home.inbox.post(&self.flag, self.id);
+        drop(self);
+        home.inbox.announce();
+    }
 }
 
 /// The waker that a step lends to its task, and whose step it is.
@@ -227,7 +241,7 @@ unsafe fn task_clone(data: *const ()) -> RawWaker {
 /// `data` is a pointer of an `Arc<TaskWaker>`, and one count of it is the caller's to give away.
 unsafe fn task_wake(data: *const ()) {
     // SAFETY: as the caller promises.
-    unsafe { Arc::from_raw(data.cast::<TaskWaker>()) }.wake();
+    unsafe { Arc::from_raw(data.cast::<TaskWaker>()) }.wake_and_drop();
 }
 
 /// # Safety

@@ -5,9 +5,11 @@ mod util;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::sync::{Arc, Barrier, Mutex};
 use std::task::Waker;
 use std::thread;
+use std::time::Duration;
 
 use generator::Step;
 use sched::{Outcome, Scheduler, SpawnError, TaskState};
@@ -369,4 +371,34 @@ fn a_waker_is_cloned_in_step_after_step() {
     drop(scheduler);
     // The last clone gives the memory back.
     kept.borrow_mut().drain(..).for_each(Waker::wake);
+}
+
+#[test]
+fn a_wake_that_gives_up_the_waker_does_so_before_the_owner_is_told() {
+    let (told, news) = mpsc::channel();
+    let (go, gone) = mpsc::channel();
+    let gone = Mutex::new(gone);
+    // The hook lets the owner look while the waking thread is in it.
+    let scheduler = Scheduler::<(), ()>::with_unpark(move || {
+        told.send(()).unwrap();
+        gone.lock().unwrap().recv().unwrap();
+    });
+    let id = scheduler.spawn(yields(5));
+    run(&scheduler);
+    for by_two in [false, true] {
+        let waker = scheduler.waker(id).unwrap();
+        let earlier = by_two.then(|| waker.clone());
+        let thread = thread::spawn(move || {
+            earlier.into_iter().for_each(Waker::wake);
+            waker.wake();
+        });
+        for left in (0..=usize::from(by_two)).rev() {
+            news.recv_timeout(Duration::from_secs(20)).unwrap();
+            scheduler.drain();
+            run(&scheduler);
+            assert_eq!(scheduler.wakers_out(), left > 0, "the owner would sleep for ever");
+            go.send(()).unwrap();
+        }
+        thread.join().unwrap();
+    }
 }
