@@ -71,6 +71,8 @@ mod pollable;
 #[cfg(feature = "programs")]
 pub mod programs;
 mod registered;
+mod relay;
+mod remote;
 mod server;
 #[cfg(feature = "sim")]
 pub mod sim;
@@ -102,6 +104,7 @@ pub use listener::{Listener, TcpListener};
 pub use listing::{Stats, TaskInfo, Wait, WaitKind, stats, tasks};
 #[cfg(unix)]
 pub use pollable::{Pollable, PollableError};
+pub use remote::RemoteJoinHandle;
 pub use sched::{Payload, SPAWN_LIMIT, SpawnError, TaskId, TaskState};
 pub use server::{ACCEPT_PAUSE, GRACE, MAX_CONNECTIONS, Served, Server, Stopped, Stopper};
 #[cfg(any(target_os = "linux", target_os = "android"))]

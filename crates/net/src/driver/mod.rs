@@ -13,6 +13,7 @@ mod manual;
 mod options;
 #[cfg(feature = "sim")]
 pub(crate) mod simulation;
+mod park;
 mod socket;
 
 use std::io;
@@ -27,6 +28,7 @@ pub(crate) use manual::Manual;
 pub use manual::ManualClock;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use options::PeerCredentials;
+pub(crate) use park::{Home, block};
 pub(crate) use poll::{Key, Readiness};
 pub(crate) use socket::AcceptFailure;
 #[cfg(unix)]
