@@ -246,6 +246,12 @@ impl Core {
         waiters.extend(timers.into_iter().map(|timer| timer.waiter));
         waiters.extend(self.closes.take_waiters());
         waiters.into_iter().for_each(|waiter| self.bring_back(waiter));
+        for job in self.driver.close_threads() {
+            // It wakes who waits for it, and drops what its closure owns.
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(job))) {
+                self.report_panic(None, payload);
+            }
+        }
         drop(self.failures.take_hook());
         drop(self.asked.take());
     }
@@ -359,6 +365,11 @@ pub(crate) struct Entered(Option<Rc<Core>>);
 impl Entered {
     pub(crate) fn new(core: &Rc<Core>) -> Entered {
         Entered(replace(Some(Rc::clone(core))))
+    }
+
+    /// Has no loop be current.
+    pub(crate) fn none() -> Entered {
+        Entered(replace(None))
     }
 }
 

@@ -316,6 +316,19 @@ impl EventLoop {
         self.core.scheduler.set_spawn_limit(tasks);
     }
 
+    /// Limits how many threads the closures of [`unblock`](crate::unblock) and name lookups may use at
+    /// a time, at first [`UNBLOCK_THREADS`](crate::UNBLOCK_THREADS), and at least one. Threads beyond
+    /// a lower limit end after the closure that they run. On a manual clock there are none.
+    ///
+    /// ```
+    /// let event_loop = net::EventLoop::new()?;
+    /// event_loop.set_unblock_threads(1); // one closure after the other, in the order of their first polls
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn set_unblock_threads(&self, threads: usize) {
+        self.core.driver.set_threads(threads.max(1));
+    }
+
     /// When the loop wants its next turn: now while tasks are ready, otherwise at the earliest
     /// deadline, or only when a source is ready.
     #[must_use]

@@ -81,6 +81,7 @@ mod stream;
 mod task;
 mod time;
 mod timers;
+mod unblock;
 
 pub use ask::{Ask, Awaitable, Direction, Wanted};
 pub use chunk::{CHUNK_SIZE, Chunk};
@@ -90,6 +91,7 @@ pub use datagram::UnixDatagram;
 pub use datagram::{DatagramSocket, UdpSocket};
 pub use deadlines::Overdue;
 pub use driver::{Backend, ManualClock, Received, raise_descriptor_limit};
+pub use driver::{UNBLOCK_IDLE, UNBLOCK_THREADS};
 pub use error::{AlreadyWaiting, NoLoop, RunError, WrongLoop};
 pub use event_loop::{EventLoop, POLL_EVERY};
 pub use failure::{Cause, Failure};
@@ -114,6 +116,7 @@ pub use stream::UnixStream;
 pub use stream::{ReadHalf, ReuniteError, Stream, TcpStream, UNIX_PAUSE, WriteHalf};
 pub use task::{Co, JoinError, JoinHandle, spawn, spawn_generator, yield_now};
 pub use time::{Elapsed, Interval, Sleep, Timeout, interval, now, sleep, sleep_until, timeout};
+pub use unblock::{Unblock, unblock};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

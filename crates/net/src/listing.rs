@@ -62,6 +62,8 @@ pub enum WaitKind {
     Descriptor,
     /// A server to be asked to stop.
     Stop,
+    /// A closure that [`unblock`](crate::unblock) runs on another thread, or its turn there.
+    Unblock,
     /// Its waker to be called, by somebody who is not known here.
     Waker,
 }
@@ -310,6 +312,7 @@ impl fmt::Display for WaitKind {
             WaitKind::Group(left) => write!(f, "until the {left} tasks of a group end"),
             WaitKind::Descriptor => f.write_str("until a descriptor is closed"),
             WaitKind::Stop => f.write_str("until a server is asked to stop"),
+            WaitKind::Unblock => f.write_str("until a closure on another thread ends"),
             WaitKind::Waker => f.write_str("until its waker is called"),
         }
     }

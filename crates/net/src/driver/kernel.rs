@@ -10,6 +10,7 @@ pub use poll::Backend;
 use poll::{Interest, Mode, Notifier, Readiness, Selector};
 
 use super::Unpark;
+use super::threads::{Threads, UNBLOCK_IDLE};
 use crate::source::Source;
 
 /// A selector that owns its sources together with those who use them.
@@ -17,6 +18,8 @@ pub(crate) struct Kernel {
     selector: RefCell<Selector<Rc<Source>>>,
     notifier: Notifier,
     mode: Mode,
+    /// For what blocks.
+    pub(super) threads: Threads,
     /// What every report carries besides what the selector says; see [`withheld`].
     withheld: Readiness,
     /// Level backends only: sources of which a direction was reported that nobody waits in, and the
@@ -38,6 +41,7 @@ impl Kernel {
             notifier: selector.notifier(),
             withheld: withheld(selector.backend(), mode),
             mode,
+            threads: Threads::new(UNBLOCK_IDLE),
             selector: RefCell::new(selector),
             unwanted: RefCell::default(),
         })

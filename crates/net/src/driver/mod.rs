@@ -11,10 +11,11 @@ mod kernel;
 mod limits;
 mod manual;
 mod options;
+mod park;
 #[cfg(feature = "sim")]
 pub(crate) mod simulation;
-mod park;
 mod socket;
+mod threads;
 
 use std::io;
 use std::rc::Rc;
@@ -35,6 +36,8 @@ pub(crate) use socket::AcceptFailure;
 pub(crate) use socket::Kind;
 #[cfg(not(feature = "sim"))]
 pub(crate) use socket::Socket;
+pub(crate) use threads::{Job, Place};
+pub use threads::{UNBLOCK_IDLE, UNBLOCK_THREADS};
 
 #[cfg(feature = "sim")]
 pub(crate) use either::Socket;
@@ -221,6 +224,46 @@ impl Driver {
             Driver::Kernel(kernel) => kernel.stale(),
             _ => 0,
         }
+    }
+
+    /// Has a thread do `job` as soon as one is free. The only place that decides so: where time is not
+    /// real, the job is done here and now, so that it takes none, and in the same order each time.
+    ///
+    /// # Errors
+    ///
+    /// When the loop is gone; when there is no thread, and none can be started.
+    pub(crate) fn unblock(&self, job: Job) -> io::Result<Option<Place>> {
+        match self {
+            Driver::Kernel(kernel) => kernel.threads.enter(job).map(Some),
+            _ => {
+                job();
+                Ok(None)
+            }
+        }
+    }
+
+    /// Takes back a job that no thread has begun.
+    pub(crate) fn withdraw(&self, place: Place) -> Option<Job> {
+        match self {
+            Driver::Kernel(kernel) => kernel.threads.withdraw(place),
+            _ => None,
+        }
+    }
+
+    /// How many threads there may be at a time.
+    pub(crate) fn set_threads(&self, limit: usize) {
+        if let Driver::Kernel(kernel) = self {
+            kernel.threads.set_limit(limit);
+        }
+    }
+
+    /// Ends the threads without waiting for them, and returns the jobs that none has begun.
+    pub(crate) fn close_threads(&self) -> impl Iterator<Item = Job> + use<> {
+        let jobs = match self {
+            Driver::Kernel(kernel) => Some(kernel.threads.close()),
+            _ => None,
+        };
+        jobs.into_iter().flatten()
     }
 
     /// Calls `each` with every source that is watched.
