@@ -46,8 +46,8 @@
 //! # What it refuses to do
 //!
 //! It does not move tasks between threads: a loop and everything in it belong to the thread that
-//! made it, and [`Handle`] and wakers are what other threads get. It has no detached tasks, no name
-//! lookup, no TLS, no HTTP. It does not survive fork(2) without exec(2).
+//! made it, and [`Handle`] and wakers are what other threads get. It has no detached tasks, no DNS
+//! resolver, no TLS, no HTTP. It does not survive fork(2) without exec(2).
 
 mod ask;
 mod chunk;
@@ -65,6 +65,7 @@ mod handle;
 pub mod handlers;
 mod listener;
 mod listing;
+mod lookup;
 mod options;
 #[cfg(unix)]
 mod pollable;
@@ -104,6 +105,7 @@ pub use handle::Handle;
 pub use listener::UnixListener;
 pub use listener::{Listener, TcpListener};
 pub use listing::{Stats, TaskInfo, Wait, WaitKind, stats, tasks};
+pub use lookup::{LookupError, ToAddresses, lookup};
 #[cfg(unix)]
 pub use pollable::{Pollable, PollableError};
 pub use remote::RemoteJoinHandle;
@@ -113,6 +115,7 @@ pub use server::{ACCEPT_PAUSE, GRACE, MAX_CONNECTIONS, Served, Server, Stopped, 
 pub use stream::PeerCredentials;
 #[cfg(unix)]
 pub use stream::UnixStream;
+pub use stream::{CONNECT_ATTEMPTS, CONNECT_DELAY, ConnectError};
 pub use stream::{ReadHalf, ReuniteError, Stream, TcpStream, UNIX_PAUSE, WriteHalf};
 pub use task::{Co, JoinError, JoinHandle, spawn, spawn_generator, yield_now};
 pub use time::{Elapsed, Interval, Sleep, Timeout, interval, now, sleep, sleep_until, timeout};

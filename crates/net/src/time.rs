@@ -92,7 +92,7 @@ pub struct Sleep {
 }
 
 impl Sleep {
-    fn new(core: Rc<Core>, deadline: Option<Instant>) -> Sleep {
+    pub(crate) fn new(core: Rc<Core>, deadline: Option<Instant>) -> Sleep {
         Sleep { core, deadline, timer: None }
     }
 

@@ -603,6 +603,11 @@ mod refused {
         assert!(said.contains("there is no thread for what blocks"), "{said}");
         assert!(said.contains("Resource temporarily unavailable"), "{said}");
         assert_eq!(drops.try_recv(), Ok(thread::current().id()), "the closure goes with it");
+        let error = run(&event_loop, net::lookup("localhost:80")).expect_err("no thread");
+        assert!(
+            error.to_string().starts_with("cannot find an address of \"localhost\""),
+            "{error}"
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod datagram;
 mod either;
 mod kernel;
 mod limits;
+mod lookup;
 mod manual;
 mod options;
 mod park;
@@ -25,17 +26,18 @@ pub use datagram::Received;
 pub use kernel::Backend;
 pub(crate) use kernel::Kernel;
 pub use limits::raise_descriptor_limit;
+pub(crate) use lookup::Resolver;
 pub(crate) use manual::Manual;
 pub use manual::ManualClock;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use options::PeerCredentials;
 pub(crate) use park::{Home, block};
 pub(crate) use poll::{Key, Readiness};
-pub(crate) use socket::AcceptFailure;
 #[cfg(unix)]
 pub(crate) use socket::Kind;
 #[cfg(not(feature = "sim"))]
 pub(crate) use socket::Socket;
+pub(crate) use socket::{AcceptFailure, is_unreachable};
 pub(crate) use threads::{Job, Place};
 pub use threads::{UNBLOCK_IDLE, UNBLOCK_THREADS};
 
@@ -264,6 +266,16 @@ impl Driver {
             _ => None,
         };
         jobs.into_iter().flatten()
+    }
+
+    /// What finds the addresses of a name; it blocks.
+    pub(crate) fn resolver(&self) -> io::Result<Resolver> {
+        match self {
+            Driver::Kernel(_) => Ok(lookup::resolve),
+            Driver::Manual(_) => Err(no_sockets()),
+            #[cfg(feature = "sim")]
+            Driver::Simulated(_) => Err(simulation::unsupported("names")),
+        }
     }
 
     /// Calls `each` with every source that is watched.

@@ -303,3 +303,14 @@ impl AcceptFailure {
         }
     }
 }
+
+/// Whether an attempt to connect failed for the lack of a way to the host: of a route, or of the
+/// whole address family.
+pub(crate) fn is_unreachable(error: &io::Error) -> bool {
+    use io::ErrorKind::{AddrNotAvailable, HostUnreachable, NetworkUnreachable};
+    #[cfg(unix)]
+    let is_no_family = error.raw_os_error() == Some(rustix::io::Errno::AFNOSUPPORT.raw_os_error());
+    #[cfg(windows)]
+    let is_no_family = error.raw_os_error() == Some(10047); // WSAEAFNOSUPPORT
+    is_no_family || matches!(error.kind(), AddrNotAvailable | HostUnreachable | NetworkUnreachable)
+}

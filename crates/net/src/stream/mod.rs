@@ -1,5 +1,6 @@
 //! A connection.
 
+mod connect;
 mod deadlines;
 #[cfg(feature = "futures-io")]
 mod futures_io;
@@ -22,6 +23,7 @@ use crate::driver::Readiness;
 use crate::family::{Family, Inet, named};
 use crate::registered::Registered;
 use crate::time::sleep;
+pub use connect::{CONNECT_ATTEMPTS, CONNECT_DELAY, ConnectError};
 pub use halves::{ReadHalf, ReuniteError, WriteHalf};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use unix::PeerCredentials;
