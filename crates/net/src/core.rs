@@ -156,7 +156,8 @@ impl Core {
         self.budget.set(BUDGET as i32);
     }
 
-    /// Counts one operation of the running task. When the budget is used up, the task is queued
+    /// Counts one operation of the running task, which is about to complete: a wait that goes on spends
+    /// nothing, or who waits for more than a budget's worth of things would never rest. When the budget is used up, the task is queued
     /// behind everybody who is ready and must return `Pending`.
     #[inline]
     pub(crate) fn spend(&self, cx: &Context<'_>) -> Poll<()> {

@@ -410,12 +410,9 @@ impl<E> Future for Until<'_, E> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let state = self.state;
-        if state.core.spend(cx).is_pending() {
-            return Poll::Pending;
-        }
         let members = state.members.borrow().len();
         if members <= self.left {
-            return Poll::Ready(());
+            return state.core.spend(cx);
         }
         let (waiter, left) = (state.core.waiter(cx), self.left);
         let before = state.waiting.take().and_then(|before| before.record);

@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use generator::{Resumable, Step};
 use pin_project_lite::pin_project;
@@ -169,8 +169,8 @@ impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if self.core.spend(cx).is_pending() {
-            return Poll::Pending;
+        if self.is_finished() {
+            ready!(self.core.spend(cx));
         }
         let polled = Pin::new(&mut self.inner).poll(cx);
         let before = self.wait.take();

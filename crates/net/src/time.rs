@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use pin_project_lite::pin_project;
@@ -139,10 +139,8 @@ impl Future for Sleep {
     ///
     /// When its loop is gone, or another one runs here: it would never be brought back.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.core.spend(cx).is_pending() {
-            return Poll::Pending;
-        }
-        self.look(cx)
+        ready!(self.look(cx));
+        self.core.spend(cx)
     }
 }
 

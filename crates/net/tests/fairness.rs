@@ -9,6 +9,7 @@ use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use futures_util::future::{select, select_all};
 use net::{
     BUDGET, EventLoop, JoinHandle, ManualClock, POLL_EVERY, TaskGroup, TaskId, TaskInfo, TaskState,
     sleep, yield_now,
@@ -367,4 +368,20 @@ fn a_stream_that_is_always_ready_gives_up_the_turn() {
         }),
     );
     assert!(steps.get() >= 4, "{} steps", steps.get());
+}
+
+#[test]
+fn waits_that_go_on_spend_nothing() {
+    let (event_loop, clock) = EventLoop::manual();
+    let start = clock.now();
+    let held = || event_loop.spawn(std::future::pending::<()>());
+    let joins: Vec<_> = (0..2 * BUDGET).map(|_| held()).collect();
+    let task = event_loop.spawn(async move {
+        let sleeps = (1..=2 * BUDGET).rev().map(|seconds| sleep(seconds * SECOND));
+        select_all(sleeps).await;
+        select(select_all(joins), sleep(SECOND)).await;
+    });
+    // The soonest brings it back, and it has no turns meanwhile.
+    turns_until(&event_loop, &task, 3);
+    assert_eq!(clock.now() - start, 2 * SECOND);
 }
