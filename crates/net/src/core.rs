@@ -169,6 +169,11 @@ impl Core {
         self.end_turn(cx.waker())
     }
 
+    /// Takes back what [`Core::spend`] counted, for a leaf that turned out to wait.
+    pub(crate) fn refund(&self) {
+        self.budget.set(self.budget.get() + 1);
+    }
+
     /// Polls that another executor makes between our steps have no turn to end.
     #[cold]
     #[inline(never)]

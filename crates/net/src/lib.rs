@@ -50,6 +50,8 @@
 //! resolver, no TLS, no HTTP. It does not survive fork(2) without exec(2).
 
 mod ask;
+#[cfg(feature = "channel")]
+pub mod channel;
 mod chunk;
 mod core;
 mod datagram;
@@ -58,6 +60,7 @@ mod driver;
 mod error;
 mod event_loop;
 mod failure;
+mod fair;
 mod family;
 mod grants;
 mod group;
@@ -96,6 +99,7 @@ pub use driver::{UNBLOCK_IDLE, UNBLOCK_THREADS};
 pub use error::{AlreadyWaiting, NoLoop, RunError, WrongLoop};
 pub use event_loop::{EventLoop, POLL_EVERY};
 pub use failure::{Cause, Failure};
+pub use fair::{Fair, fair};
 pub use family::{Address, Family, Inet};
 #[cfg(unix)]
 pub use family::{Local, UnixAddr};

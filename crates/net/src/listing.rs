@@ -2,16 +2,17 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Context;
 use std::time::{Duration, Instant};
 
-use sched::{Slab, SlabId, TaskId, TaskState};
+use sched::{TaskId, TaskState};
 
 use crate::ask::Direction;
-use crate::core::{Core, here};
+use crate::core::{Core, current, here};
 use crate::family::Address;
 use crate::source::{Source, Waiter};
 
@@ -64,6 +65,15 @@ pub enum WaitKind {
     Stop,
     /// A closure that [`unblock`](crate::unblock) runs on another thread, or its turn there.
     Unblock,
+    /// A value in a channel, or room for one.
+    Channel {
+        /// Reading: a value. Writing: room.
+        direction: Direction,
+        /// The name that this end of the channel was given.
+        name: Option<Cow<'static, str>>,
+    },
+    /// A future of another library, under the name that [`Fair::named`](crate::Fair::named) gave it.
+    Named(Cow<'static, str>),
     /// Its waker to be called, by somebody who is not known here.
     Waker,
 }
@@ -89,12 +99,15 @@ pub struct Stats {
 #[derive(Debug, Default)]
 pub(crate) struct Records {
     names: RefCell<HashMap<TaskId, Cow<'static, str>>>,
-    waits: RefCell<Slab<Record>>,
+    waits: RefCell<BTreeMap<WaitKey, Record>>,
 }
+
+/// A task, and the number of one of its waits, which no other wait of any loop ever has: in the
+/// records of another loop a key finds nothing.
+type WaitKey = (TaskId, u64);
 
 #[derive(Debug)]
 struct Record {
-    task: TaskId,
     kind: WaitKind,
     since: u64,
 }
@@ -103,20 +116,33 @@ struct Record {
 #[derive(Debug)]
 pub(crate) struct WaitGuard {
     core: Rc<Core>,
-    record: SlabId,
+    key: WaitKey,
 }
 
 impl Drop for WaitGuard {
     fn drop(&mut self) {
-        self.core.records.waits.borrow_mut().remove(self.record);
+        self.core.records.forget(self.key);
     }
 }
 
 impl WaitGuard {
     /// Says what it waits for from now on; since when stays.
     pub(crate) fn change(&self, kind: WaitKind) {
-        if let Some(record) = self.core.records.waits.borrow_mut().get_mut(self.record) {
+        if let Some(record) = self.core.records.waits.borrow_mut().get_mut(&self.key) {
             record.kind = kind;
+        }
+    }
+}
+
+/// As [`WaitGuard`], for a leaf that may be sent to another thread and so cannot hold a loop. Dropped
+/// while its loop does not run here, it leaves the wait in the records until the task ends.
+#[derive(Debug)]
+pub(crate) struct SendWaitGuard(WaitKey);
+
+impl Drop for SendWaitGuard {
+    fn drop(&mut self) {
+        if let Ok(core) = current() {
+            core.records.forget(self.0);
         }
     }
 }
@@ -128,12 +154,36 @@ impl Records {
 
     /// Forgets a task that has ended, and gives its name back.
     pub(crate) fn end(&self, task: TaskId) -> Option<Cow<'static, str>> {
+        let mut waits = self.waits.borrow_mut();
+        while let Some((&key, _)) = waits.range((task, 0)..=(task, u64::MAX)).next() {
+            waits.remove(&key);
+        }
         let mut names = self.names.borrow_mut();
         if names.is_empty() { None } else { names.remove(&task) }
     }
 
     pub(crate) fn named(&self, task: TaskId) -> Option<Cow<'static, str>> {
         self.names.borrow().get(&task).cloned()
+    }
+
+    /// Notes that `task` waits since `stamp`, unless it is the wait `before`, which goes on.
+    fn note(&self, before: Option<WaitKey>, task: TaskId, kind: WaitKind, stamp: u64) -> WaitKey {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let mut waits = self.waits.borrow_mut();
+        if let Some(before) = before
+            && before.0 == task
+            && let Some(record) = waits.get_mut(&before)
+        {
+            record.kind = kind;
+            return before;
+        }
+        let key = (task, NUMBER.fetch_add(1, Ordering::Relaxed));
+        waits.insert(key, Record { kind, since: stamp });
+        key
+    }
+
+    fn forget(&self, key: WaitKey) {
+        self.waits.borrow_mut().remove(&key);
     }
 }
 
@@ -184,20 +234,28 @@ impl Core {
         kind: WaitKind,
     ) -> Option<WaitGuard> {
         let task = self.scheduler.own(cx.waker())?;
-        if let Some(before) = before
-            && self
-                .records
-                .waits
-                .borrow()
-                .get(before.record)
-                .is_some_and(|known| known.task == task)
-        {
-            before.change(kind);
-            return Some(before);
+        let known = before.as_ref().map(|before| before.key);
+        let key = self.records.note(known, task, kind, self.stamp());
+        match before {
+            Some(before) if before.key == key => Some(before),
+            _ => Some(WaitGuard { core: Rc::clone(self), key }),
         }
-        let record = Record { task, kind, since: self.stamp() };
-        let record = self.records.waits.borrow_mut().insert(record);
-        Some(WaitGuard { core: Rc::clone(self), record })
+    }
+
+    /// As [`Core::wait_on`], for a leaf that may be sent to another thread.
+    pub(crate) fn send_wait_on(
+        &self,
+        before: Option<SendWaitGuard>,
+        cx: &Context<'_>,
+        kind: WaitKind,
+    ) -> Option<SendWaitGuard> {
+        let task = self.scheduler.own(cx.waker())?;
+        let known = before.as_ref().map(|before| before.0);
+        let key = self.records.note(known, task, kind, self.stamp());
+        match before {
+            Some(before) if before.0 == key => Some(before),
+            _ => Some(SendWaitGuard(key)),
+        }
     }
 
     /// Forgets the name of a task that was cancelled, unless its destructor panicked, which its
@@ -242,8 +300,8 @@ impl Core {
                 add(task, WaitKind::Deadline(timer.deadline), timer.since);
             }
         }
-        for (_, record) in self.records.waits.borrow().iter() {
-            add(record.task, record.kind.clone(), record.since);
+        for ((task, _), record) in self.records.waits.borrow().iter() {
+            add(*task, record.kind.clone(), record.since);
         }
         waits
     }
@@ -313,7 +371,39 @@ impl fmt::Display for WaitKind {
             WaitKind::Descriptor => f.write_str("until a descriptor is closed"),
             WaitKind::Stop => f.write_str("until a server is asked to stop"),
             WaitKind::Unblock => f.write_str("until a closure on another thread ends"),
+            WaitKind::Channel { direction, name } => {
+                f.write_str(match direction {
+                    Direction::Read => "to receive from",
+                    Direction::Write => "to send to",
+                })?;
+                match name {
+                    Some(name) => write!(f, " the channel {name}"),
+                    None => f.write_str(" a channel"),
+                }
+            }
+            WaitKind::Named(name) => write!(f, "for {name}"),
             WaitKind::Waker => f.write_str("until its waker is called"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_that_ends_leaves_no_wait() {
+        let (event_loop, _) = crate::EventLoop::manual();
+        let (first, second) = (event_loop.spawn(async {}), event_loop.spawn(async {}));
+        let records = Records::default();
+        let keys = [&first, &first, &second].map(|task| {
+            let key = records.note(None, task.id(), WaitKind::Waker, 0);
+            assert_eq!(records.note(Some(key), task.id(), WaitKind::Descriptor, 1), key);
+            key
+        });
+        assert_ne!(records.note(Some(keys[0]), second.id(), WaitKind::Waker, 0), keys[0]);
+        records.end(first.id());
+        assert!(records.waits.borrow().keys().all(|&(task, _)| task == second.id()));
+        assert_eq!(records.waits.borrow().len(), 2);
     }
 }

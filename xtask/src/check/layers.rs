@@ -21,7 +21,16 @@ const LAYERS: [Layer; 6] = [
     Layer {
         name: "net",
         siblings: &["gen", "poll", "sched"],
-        foreign: &["ctrlc", "futures-io", "lexopt", "pin-project-lite", "rustix", "socket2"],
+        foreign: &[
+            "async-channel",
+            "ctrlc",
+            "futures-core",
+            "futures-io",
+            "lexopt",
+            "pin-project-lite",
+            "rustix",
+            "socket2",
+        ],
     },
     Layer {
         name: "examples",

@@ -24,6 +24,18 @@ pub(crate) fn run<F: Future + 'static>(event_loop: &EventLoop, future: F) -> F::
     event_loop.run_until(bounded).expect("a run").expect("ended in time")
 }
 
+/// Lets every task run until it waits.
+#[track_caller]
+pub(crate) fn settle(event_loop: &EventLoop) {
+    for _ in 0..1000 {
+        if event_loop.stats().ready == 0 {
+            return;
+        }
+        event_loop.turn(Some(Duration::ZERO)).expect("a turn");
+    }
+    panic!("some task never waits");
+}
+
 /// Runs `f`, which must panic, and returns what it panicked with.
 #[track_caller]
 pub(crate) fn panic_of<T>(f: impl FnOnce() -> T) -> String {
