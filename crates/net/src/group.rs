@@ -9,6 +9,7 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use generator::Step;
 use pin_project_lite::pin_project;
@@ -18,6 +19,7 @@ use crate::core::{Core, Yielded, here};
 use crate::failure::{Cause, message};
 use crate::listing::{WaitGuard, WaitKind};
 use crate::source::Waiter;
+use crate::time::timeout_at;
 
 /// Tasks that belong together: the first that fails cancels the others, and dropping the group
 /// cancels all.
@@ -45,12 +47,14 @@ pub struct TaskGroup<E = io::Error> {
 /// Adds tasks to a [`TaskGroup`] from inside it; keeps nothing alive.
 pub struct GroupHandle<E = io::Error>(std::rc::Weak<State<E>>);
 
-/// What a task of a group failed with.
+/// Why a group has failed.
 pub enum GroupError<E> {
-    /// It ended with an error.
+    /// A task ended with this error.
     Failed(TaskId, E),
-    /// It panicked.
+    /// A task panicked.
     Panicked(TaskId, Payload),
+    /// The deadline came, and this many tasks had not ended and were cancelled.
+    Elapsed(usize),
 }
 
 struct State<E> {
@@ -70,8 +74,8 @@ struct State<E> {
 enum Stage {
     /// They run.
     Open,
-    /// They are cancelled at once. Set by the first error, unless all are collected; ends when the
-    /// error is taken.
+    /// They are cancelled at once. Set by the first error, unless all are collected, and by the
+    /// deadline; ends when the failures are taken.
     Failed,
     /// They are refused, and those of a loop that is gone cancelled. Set when the group is dropped.
     Dropped,
@@ -160,9 +164,7 @@ impl<E: 'static> TaskGroup<E> {
         F: Future<Output = Result<(), E>> + 'static,
     {
         let task = self.state.spawn(future);
-        if self.state.core.scheduler.contains(task) {
-            self.state.core.records.name(task, name.into());
-        }
+        self.state.name(task, name.into());
         task
     }
 
@@ -194,6 +196,12 @@ impl<E: 'static> TaskGroup<E> {
         self.state.cancel();
     }
 
+    /// Cancels one task, which is no failure of the group. Returns whether it is one of the group's
+    /// that had not ended.
+    pub fn cancel_task(&self, task: TaskId) -> bool {
+        self.state.cancel_task(task)
+    }
+
     /// Waits until every task has ended.
     ///
     /// # Errors
@@ -201,16 +209,61 @@ impl<E: 'static> TaskGroup<E> {
     /// The first failure, after the others have been cancelled. Dropping this future cancels
     /// nothing.
     pub async fn wait(&mut self) -> Result<(), GroupError<E>> {
-        let mut failures = self.wait_all().await;
-        if failures.is_empty() { Ok(()) } else { Err(failures.swap_remove(0)) }
+        first(self.wait_all().await)
+    }
+
+    /// As [`TaskGroup::wait`], until `deadline` at most: what has not ended then is cancelled.
+    ///
+    /// # Errors
+    ///
+    /// As there, or [`GroupError::Elapsed`].
+    ///
+    /// # Panics
+    ///
+    /// Outside a loop.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use net::{GroupError, TaskGroup, now, sleep};
+    ///
+    /// let (event_loop, _clock) = net::EventLoop::manual();
+    /// event_loop.run_until(async {
+    ///     let mut group = TaskGroup::<()>::new();
+    ///     for seconds in [1, 60, 3600] {
+    ///         group.spawn(async move { Ok(sleep(Duration::from_secs(seconds)).await) });
+    ///     }
+    ///     let ended = group.wait_until(now() + Duration::from_secs(5)).await;
+    ///     assert!(matches!(ended, Err(GroupError::Elapsed(2))));
+    /// }).unwrap();
+    /// ```
+    pub async fn wait_until(&mut self, deadline: Instant) -> Result<(), GroupError<E>> {
+        first(self.wait_all_until(deadline).await)
     }
 
     /// Waits until every task has ended, and returns every failure in the order in which they
     /// came; more than one only from a [`collecting`](TaskGroup::collecting) group.
     pub async fn wait_all(&mut self) -> Vec<GroupError<E>> {
         self.until(0).await;
-        self.state.stage.set(Stage::Open);
-        self.state.errors.take()
+        self.state.reopen()
+    }
+
+    /// As [`TaskGroup::wait_all`], until `deadline` at most: what has not ended then is cancelled,
+    /// and the last failure is [`GroupError::Elapsed`].
+    ///
+    /// # Panics
+    ///
+    /// Outside a loop.
+    pub async fn wait_all_until(&mut self, deadline: Instant) -> Vec<GroupError<E>> {
+        if timeout_at(deadline, self.until(0)).await.is_ok() {
+            return self.state.reopen();
+        }
+        let cancelled = self.len();
+        // What destructors add is cancelled as well.
+        self.state.stage.set(Stage::Failed);
+        self.state.cancel();
+        let mut failures = self.state.reopen();
+        failures.push(GroupError::Elapsed(cancelled));
+        failures
     }
 
     /// Waits until at most `left` tasks have not ended.
@@ -233,6 +286,27 @@ impl<E: 'static> GroupHandle<E> {
             Some(state) if state.stage.get() != Stage::Dropped => Ok(state.spawn(future)),
             _ => Err(future),
         }
+    }
+
+    /// As [`GroupHandle::spawn`], with a name for listings and reports.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn spawn_named<F>(&self, name: impl Into<Cow<'static, str>>, future: F) -> Result<TaskId, F>
+    where
+        F: Future<Output = Result<(), E>> + 'static,
+    {
+        let task = self.spawn(future)?;
+        if let Some(state) = self.0.upgrade() {
+            state.name(task, name.into());
+        }
+        Ok(task)
+    }
+
+    /// As [`TaskGroup::cancel_task`].
+    pub fn cancel_task(&self, task: TaskId) -> bool {
+        self.0.upgrade().is_some_and(|state| state.cancel_task(task))
     }
 }
 
@@ -272,6 +346,26 @@ impl<E: 'static> State<E> {
 }
 
 impl<E> State<E> {
+    fn name(&self, task: TaskId, name: Cow<'static, str>) {
+        if self.core.scheduler.contains(task) {
+            self.core.records.name(task, name);
+        }
+    }
+
+    /// Gives the failures out, and lets new members run.
+    fn reopen(&self) -> Vec<GroupError<E>> {
+        self.stage.set(Stage::Open);
+        self.errors.take()
+    }
+
+    fn cancel_task(&self, task: TaskId) -> bool {
+        let is_member = self.members.borrow().contains(&task);
+        if is_member {
+            self.cancel_member(task);
+        }
+        is_member
+    }
+
     /// Cancels the members, all but the one that runs, which ends with its step.
     fn cancel(&self) {
         let members: Vec<TaskId> = self.members.borrow().iter().copied().collect();
@@ -317,6 +411,8 @@ impl<E> State<E> {
                 drop(error);
             }
             GroupError::Panicked(task, payload) => self.core.report_panic(Some(task), payload),
+            // It is returned where it is made.
+            GroupError::Elapsed(_) => {}
         }
     }
 }
@@ -394,7 +490,12 @@ fn report<E: Error + 'static>(core: &Core, error: GroupError<E>) {
     match error {
         GroupError::Failed(task, error) => core.report(Some(task), Cause::Error(&error)),
         GroupError::Panicked(task, payload) => core.report_panic(Some(task), payload),
+        GroupError::Elapsed(_) => {}
     }
+}
+
+fn first<E>(mut failures: Vec<GroupError<E>>) -> Result<(), GroupError<E>> {
+    if failures.is_empty() { Ok(()) } else { Err(failures.swap_remove(0)) }
 }
 
 /// Waits until a group has at most so many members left.
@@ -463,6 +564,7 @@ impl<E: fmt::Debug> fmt::Debug for GroupError<E> {
             GroupError::Panicked(task, payload) => {
                 write!(f, "Panicked({task}, {:?})", message(&**payload))
             }
+            GroupError::Elapsed(cancelled) => write!(f, "Elapsed({cancelled})"),
         }
     }
 }
@@ -473,6 +575,9 @@ impl<E: fmt::Display> fmt::Display for GroupError<E> {
             GroupError::Failed(task, error) => write!(f, "task {task} failed: {error}"),
             GroupError::Panicked(task, payload) => {
                 write!(f, "task {task} panicked: {}", message(&**payload))
+            }
+            GroupError::Elapsed(cancelled) => {
+                write!(f, "the time allowed has elapsed: tasks cancelled: {cancelled}")
             }
         }
     }

@@ -70,6 +70,19 @@ pub fn timeout<F: Future>(duration: Duration, future: F) -> Timeout<F> {
     Timeout { future, sleep: sleep(duration) }
 }
 
+/// As [`timeout`], at a moment instead of after a time.
+///
+/// # Errors
+///
+/// Resolves to [`Elapsed`].
+///
+/// # Panics
+///
+/// Outside a loop.
+pub fn timeout_at<F: Future>(deadline: Instant, future: F) -> Timeout<F> {
+    Timeout { future, sleep: sleep_until(deadline) }
+}
+
 /// A moment now and after every further `period`.
 ///
 /// # Panics
@@ -154,7 +167,7 @@ impl Drop for Sleep {
 }
 
 pin_project! {
-    /// The future of [`timeout`].
+    /// The future of [`timeout`] and [`timeout_at`].
     #[derive(Debug)]
     #[must_use = "futures do nothing unless polled"]
     pub struct Timeout<F> {

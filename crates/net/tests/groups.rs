@@ -276,7 +276,7 @@ fn a_group_inside_a_group_passes_its_failure_up() {
             inner.spawn(after(1, Err("deep")));
             inner.wait().await.map_err(|error| match error {
                 GroupError::Failed(_, error) => error,
-                GroupError::Panicked(..) => "a panic",
+                other => panic!("not a failure: {other:?}"),
             })
         });
         outer.wait().await.expect_err("it fails")
@@ -490,4 +490,147 @@ fn members_are_cancelled_in_the_order_of_their_numbers() {
     });
     assert!(order.is_sorted(), "{order:?}");
     assert_eq!(order.len(), 20);
+}
+
+#[test]
+fn a_deadline_cancels_what_has_not_ended() {
+    let drops = Drops::default();
+    let (first, second, counted) = (drops.token(), drops.token(), drops.clone());
+    let log = Log::default();
+    let done = log.clone();
+    run(async move {
+        let mut group = TaskGroup::new();
+        group.spawn(async move {
+            after(2, Ok(())).await?;
+            done.push("in time");
+            Ok(())
+        });
+        group.spawn(endless(first));
+        group.spawn(endless(second));
+        let start = net::now();
+        let error = group.wait_until(start + 5 * SECOND).await.expect_err("too late");
+        assert!(matches!(error, Failed::Elapsed(2)), "{error:?}");
+        assert_eq!(text(error), "the time allowed has elapsed: tasks cancelled: 2");
+        assert_eq!((counted.count(), group.len()), (2, 0));
+        assert_eq!(net::now() - start, 5 * SECOND);
+        group.spawn(after(1, Ok(())));
+        group.wait().await.expect("it can be used again");
+    });
+    assert_eq!(log.take(), ["in time"]);
+}
+
+#[test]
+fn a_group_that_ends_before_its_deadline_leaves_no_timer() {
+    run(async {
+        let mut group = TaskGroup::new();
+        group.spawn(after(1, Ok(())));
+        group.wait_until(net::now() + 5 * SECOND).await.expect("in time");
+        group.wait_until(net::now()).await.expect("nothing to wait for");
+        group.spawn(after(1, Err("oh")));
+        group.spawn(endless(()));
+        let error = group.wait_until(net::now() + 5 * SECOND).await.expect_err("it failed");
+        assert!(text(error).ends_with("failed: oh"));
+        assert!(group.is_empty());
+    });
+}
+
+#[test]
+fn a_collecting_group_returns_its_failures_and_then_the_deadline() {
+    let errors = run(async {
+        let mut group = TaskGroup::collecting();
+        group.spawn(after(1, Err("early")));
+        group.spawn(after(9, Err("never")));
+        group.wait_all_until(net::now() + 5 * SECOND).await
+    });
+    assert!(matches!(errors[..], [Failed::Failed(_, "early"), Failed::Elapsed(1)]), "{errors:?}");
+}
+
+#[test]
+fn what_is_added_while_the_deadline_cancels_is_cancelled() {
+    let drops = Drops::default();
+    let token = drops.token();
+    run(async move {
+        let mut group = TaskGroup::new();
+        let (handle, mut token) = (group.handle(), Some(token));
+        let added = OnDrop(move || {
+            let Some(token) = token.take() else { return };
+            assert!(handle.spawn(endless(token)).is_ok());
+        });
+        group.spawn(endless(added));
+        let error = group.wait_until(net::now() + SECOND).await.expect_err("too late");
+        assert!(matches!(error, Failed::Elapsed(1)), "{error:?}");
+        assert!(group.is_empty());
+    });
+    assert_eq!(drops.count(), 1);
+}
+
+#[test]
+fn one_member_is_cancelled_and_the_others_go_on() {
+    let drops = Drops::default();
+    let (first, second, counted) = (drops.token(), drops.token(), drops.clone());
+    run(async move {
+        let mut group = TaskGroup::new();
+        let member = group.spawn(endless(first));
+        let other = group.spawn(endless(second));
+        let stranger = spawn(sleep(SECOND));
+        group.spawn(after(1, Ok(())));
+        yield_now().await;
+        assert!(group.cancel_task(member));
+        assert_eq!((counted.count(), group.len()), (1, 2));
+        assert!(!group.cancel_task(member), "it has ended");
+        assert!(!group.cancel_task(stranger.id()), "it is no member");
+        let handle = group.handle();
+        group.spawn(async move {
+            assert!(handle.cancel_task(other));
+            Ok(())
+        });
+        group.wait().await.expect("no failure");
+        stranger.await.expect("it was left alone");
+    });
+    assert_eq!(drops.count(), 2);
+}
+
+#[test]
+fn a_member_that_cancels_itself_ends_at_its_next_wait() {
+    run(async {
+        let mut group = TaskGroup::<&str>::new();
+        let (handle, own) = (group.handle(), Rc::new(std::cell::Cell::new(None)));
+        let known = Rc::clone(&own);
+        own.set(Some(group.spawn(async move {
+            yield_now().await;
+            assert!(handle.cancel_task(known.get().expect("it was told")));
+            hold(()).await;
+            Ok(())
+        })));
+        group.wait().await.expect("a cancellation is no failure");
+    });
+}
+
+#[test]
+fn a_member_names_the_members_it_adds() {
+    let (event_loop, _) = EventLoop::manual();
+    drop(event_loop.spawn(async {
+        let mut group = TaskGroup::<&str>::new();
+        let handle = group.handle();
+        group.spawn_named("parent", async move {
+            handle.spawn_named("child", endless(())).map_err(|_| "no group")?;
+            endless(()).await
+        });
+        group.wait().await.map_err(text)
+    }));
+    for _ in 0..3 {
+        event_loop.turn(Some(Duration::ZERO)).expect("a turn");
+    }
+    let names: Vec<_> = event_loop.tasks().into_iter().filter_map(|task| task.name).collect();
+    assert_eq!(names, ["parent", "child"]);
+}
+
+#[test]
+fn a_timeout_may_be_a_moment() {
+    run(async {
+        let soon = net::now() + SECOND;
+        assert_eq!(net::timeout_at(soon, sleep(2 * SECOND)).await, Err(net::Elapsed));
+        assert_eq!(net::timeout_at(soon + 2 * SECOND, sleep(SECOND)).await, Ok(()));
+        assert_eq!(net::now() - soon, SECOND);
+    });
 }
