@@ -17,6 +17,8 @@ pub(crate) fn run(report: &mut Report) {
     let mut without = cargo(&["test", "--package", "net", "--no-default-features"]);
     without.arg("--no-fail-fast");
     report.command("net without programs", without);
+    let tracing = ["test", "--package", "net", "--features", "tracing", "--test", "tracing"];
+    report.command("net with tracing", cargo(&tracing));
     answers::run(report);
     memory::run(report);
 }

@@ -16,6 +16,7 @@ use crate::failure::{Failure, Failures};
 use crate::handle::Handle;
 use crate::listing::{Stats, TaskInfo};
 use crate::task::{JoinHandle, spawn_generator_on, spawn_on};
+use crate::trace;
 
 /// Steps between two polls of the selector where laps are shorter than this.
 pub const POLL_EVERY: usize = 64;
@@ -171,6 +172,7 @@ impl EventLoop {
     #[inline(never)]
     fn lap(&self) {
         let core = &*self.core;
+        trace::event!(TRACE, ready = core.scheduler.ready(), "lap");
         for _ in 0..core.scheduler.ready().max(POLL_EVERY) {
             core.refill();
             match core.scheduler.step() {
@@ -200,6 +202,7 @@ impl EventLoop {
     #[inline(never)]
     fn wait(&self, timeout: Option<Duration>) -> Result<(), RunError> {
         let timeout = self.patience(timeout)?;
+        trace::event!(TRACE, ?timeout, "wait");
         let core = &*self.core;
         let waited = core.driver.wait(timeout, |source, readiness| {
             source.report(readiness, core);
@@ -389,6 +392,7 @@ impl Drop for EventLoop {
     /// destructors start anew is kept.
     fn drop(&mut self) {
         let _entered = Entered::new(&self.core);
+        trace::event!(DEBUG, tasks = self.core.scheduler.len(), "loop dropped");
         self.core.close();
         self.core.scheduler.close();
         self.report_failed();

@@ -9,6 +9,8 @@ use std::rc::Rc;
 
 use sched::TaskId;
 
+use crate::trace;
+
 /// A failure that no join handle and no group claimed.
 #[derive(Debug)]
 pub struct Failure<'a> {
@@ -61,6 +63,7 @@ impl Failures {
 
     pub(crate) fn report(&self, failure: &Failure<'_>) {
         self.count.set(self.count.get() + 1);
+        trace::event!(ERROR, "{failure}");
         let hook = self.hook.borrow().clone();
         match hook {
             Some(hook) => hook(failure),

@@ -20,6 +20,7 @@ use crate::failure::{Cause, message};
 use crate::listing::{WaitGuard, WaitKind};
 use crate::source::Waiter;
 use crate::time::timeout_at;
+use crate::trace;
 
 /// Tasks that belong together: the first that fails cancels the others, and dropping the group
 /// cancels all.
@@ -316,7 +317,7 @@ impl<E: 'static> State<E> {
         F: Future<Output = Result<(), E>> + 'static,
     {
         let member = Member { future, exit: Exit(Rc::clone(self)) };
-        let task = self.core.scheduler.spawn_task(member);
+        let task = trace::spawn(member, |member| self.core.scheduler.spawn_task(member), |id| *id);
         self.members.borrow_mut().insert(task);
         if self.stage.get() != Stage::Open || self.core.is_closed() {
             self.cancel_member(task);

@@ -9,6 +9,7 @@ use crate::core::{Core, Yielded};
 use crate::driver::Home;
 use crate::remote::{self, RemoteJoinHandle};
 use crate::task::FutureTask;
+use crate::trace;
 
 /// Spawns tasks into a loop from any thread. While one exists, the loop takes it that something
 /// may still come, and does not report that it is stuck.
@@ -46,7 +47,7 @@ impl Handle {
         M: FnOnce() -> F + Send + 'static,
         F: Future<Output = ()> + 'static,
     {
-        self.inner.spawn_with(make, |make| FutureTask { future: make() })
+        self.inner.spawn_with(make, |make| trace::task(FutureTask { future: make() }))
     }
 
     /// As [`Handle::spawn`], with the result for whoever waits on this thread or another. The task
@@ -76,7 +77,7 @@ impl Handle {
         F::Output: Send + 'static,
     {
         let (handle, remote) = remote::pair(self.home);
-        self.inner.spawn_with(make, |make| FutureTask { future: remote.run(make) })?;
+        self.inner.spawn_with(make, |make| trace::task(FutureTask { future: remote.run(make) }))?;
         Ok(handle)
     }
 

@@ -85,6 +85,7 @@ mod stream;
 mod task;
 mod time;
 mod timers;
+mod trace;
 mod unblock;
 
 pub use ask::{Ask, Awaitable, Direction, Wanted};

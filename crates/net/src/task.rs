@@ -16,6 +16,7 @@ use crate::ask::Ask;
 use crate::core::{Core, Yielded, here};
 use crate::grants::Place;
 use crate::listing::{WaitGuard, WaitKind};
+use crate::trace;
 
 /// Adds a task to the loop that runs on this thread.
 ///
@@ -204,11 +205,14 @@ where
     G: Resumable<io::Result<()>, Yield = Ask> + 'static,
 {
     let body = GeneratorTask::new(Rc::clone(core), generator);
-    JoinHandle::new(core.scheduler.spawn_join(body), Rc::clone(core))
+    let take_in = |body| core.scheduler.spawn_join(body);
+    JoinHandle::new(trace::spawn(body, take_in, sched::JoinHandle::id), Rc::clone(core))
 }
 
 pub(crate) fn spawn_on<F: Future + 'static>(core: &Rc<Core>, future: F) -> JoinHandle<F::Output> {
-    JoinHandle::new(core.scheduler.spawn_join(FutureTask { future }), Rc::clone(core))
+    let take_in = |body| core.scheduler.spawn_join(body);
+    let inner = trace::spawn(FutureTask { future }, take_in, sched::JoinHandle::id);
+    JoinHandle::new(inner, Rc::clone(core))
 }
 
 pin_project! {

@@ -30,6 +30,7 @@ const LAYERS: [Layer; 6] = [
             "pin-project-lite",
             "rustix",
             "socket2",
+            "tracing",
         ],
     },
     Layer {

@@ -25,6 +25,7 @@ use crate::source::Source;
 use crate::stream::TcpStream;
 use crate::task::yield_now;
 use crate::time::{now, timeout};
+use crate::trace;
 
 /// Connections that are still taken out of the backlog after the stop.
 const DRAIN_LIMIT: usize = 65_536;
@@ -70,13 +71,14 @@ where
     pub(super) fn start(&mut self, stream: TcpStream, peer: SocketAddr) {
         self.accepted += 1;
         self.limits.set_on(&stream);
+        trace::event!(DEBUG, %peer, "accepted");
         let make = || {
             (self.on_connect)(peer);
             (self.handler)(stream, peer)
         };
         match catch_unwind(AssertUnwindSafe(make)) {
             Ok(future) => {
-                self.connections.spawn(future);
+                self.connections.spawn(trace::connection(peer, future));
             }
             Err(payload) => {
                 let core = &self.listener.registered().core;
@@ -96,12 +98,14 @@ where
 
     pub(super) async fn pause(&self) {
         let core = Rc::clone(&self.listener.registered().core);
+        trace::event!(DEBUG, "no descriptor left: accepting pauses");
         // Either is as good as the other: the next attempt tells.
         let _ = timeout(ACCEPT_PAUSE, DescriptorClosed { core, wait: None, closed: None }).await;
     }
 
     /// Serves what the backlog holds, closes the listener, and lets connections finish.
     pub(super) async fn finish(mut self, grace: Duration, idle_grace: Duration) -> Served {
+        trace::event!(INFO, connections = self.connections.len(), "stopping");
         let deadline = now().checked_add(grace);
         let left = || match deadline {
             Some(deadline) => deadline.saturating_duration_since(now()),
@@ -132,6 +136,7 @@ where
         let idle = Idle { core, port: port.ok(), grace: idle_grace };
         let finished = timeout(left(), idle.end_until_none_is_left(&self.connections)).await;
         let cancelled = if finished.is_ok() { 0 } else { self.connections.len() };
+        trace::event!(INFO, accepted = self.accepted, cancelled, "stopped");
         Served { accepted: self.accepted, cancelled, timed_out: self.timed_out.get() }
     }
 }
