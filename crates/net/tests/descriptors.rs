@@ -6,36 +6,12 @@ mod socket_util;
 
 use std::cell::{Cell, RefCell};
 use std::fs::File;
-use std::process::Command;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use net::{Backend, Cause, EventLoop, Server, handlers};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use socket_util::alone::{in_a_process_of_its_own, lower_limit};
 use socket_util::{LIMIT, any_port, plain_client};
-
-/// Set in the process that runs the body of a test.
-const CHILD: &str = "NET_TEST_CHILD";
-
-/// Runs `body` in another process, by running this very test there, for each backend.
-fn in_a_process_of_its_own(test: &str, body: impl Fn(Backend)) {
-    if let Ok(backend) = std::env::var(CHILD) {
-        return body(backend.parse().unwrap());
-    }
-    for backend in Backend::available() {
-        let mut command = Command::new(std::env::current_exe().unwrap());
-        command.args(["--exact", test, "--nocapture"]).env(CHILD, backend.to_string());
-        let ended = command.output().unwrap();
-        let said = String::from_utf8_lossy(&ended.stderr);
-        assert!(ended.status.success(), "{backend}: {said}");
-    }
-}
-
-fn lower_limit(descriptors: u64) {
-    let current = Some(descriptors);
-    let limit = Rlimit { current, ..getrlimit(Resource::Nofile) };
-    setrlimit(Resource::Nofile, limit).unwrap();
-}
 
 /// A server of `hello` in a process whose descriptors can be used up.
 struct Exhausted {
@@ -225,6 +201,7 @@ fn what_waits_at_the_stop_is_served_once_a_descriptor_is_free() {
 #[test]
 fn hello_serves_as_many_as_it_can_and_the_others_later() {
     use std::io::{Read, Write};
+    use std::process::Command;
 
     use socket_util::program::{HELLO, Serving, ask};
     let mut command = Command::new("sh");

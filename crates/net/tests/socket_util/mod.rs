@@ -2,6 +2,7 @@
 //! limit on the time of each test.
 #![allow(dead_code, reason = "each test file uses its share")]
 
+pub(crate) mod alone;
 #[cfg(feature = "programs")]
 pub(crate) mod program;
 #[cfg(all(target_os = "linux", feature = "programs"))]
@@ -9,9 +10,12 @@ pub(crate) mod trace;
 
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::process;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use net::{Backend, EventLoop, TcpListener, TcpStream};
+use net::{Backend, EventLoop, Family, Stream, TcpListener, TcpStream};
 
 /// What no test should need, on a busy machine neither.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
@@ -94,7 +98,7 @@ pub(crate) fn reset(plain: std::net::TcpStream) {
 }
 
 /// Writes until the kernel takes no more for a while, and says how much that was.
-pub(crate) async fn fill(stream: &mut TcpStream) -> usize {
+pub(crate) async fn fill<K: Family>(stream: &mut Stream<K>) -> usize {
     let bytes = vec![b'f'; 65_536];
     let mut filled = 0;
     while let Ok(sent) = net::timeout(Duration::from_millis(50), stream.write(&bytes)).await {
@@ -105,7 +109,7 @@ pub(crate) async fn fill(stream: &mut TcpStream) -> usize {
 }
 
 /// Reads to the end of the stream.
-pub(crate) async fn read_to_end(stream: &mut TcpStream) -> Vec<u8> {
+pub(crate) async fn read_to_end<K: Family>(stream: &mut Stream<K>) -> Vec<u8> {
     let mut bytes = Vec::new();
     while let Some(chunk) = stream.chunk().await.unwrap() {
         bytes.extend_from_slice(&chunk);
@@ -114,7 +118,7 @@ pub(crate) async fn read_to_end(stream: &mut TcpStream) -> Vec<u8> {
 }
 
 /// Reads exactly so many bytes.
-pub(crate) async fn read_exactly(stream: &mut TcpStream, length: usize) -> Vec<u8> {
+pub(crate) async fn read_exactly<K: Family>(stream: &mut Stream<K>, length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
     let mut have = 0;
     while have < length {
@@ -136,4 +140,28 @@ pub(crate) fn drain_in_a_thread(mut plain: std::net::TcpStream) -> std::thread::
             }
         }
     })
+}
+
+/// A folder for the files of a test, removed with what is in it.
+#[derive(Debug)]
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Folder {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("net-{}-{number}", process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        Folder(folder)
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
 }
