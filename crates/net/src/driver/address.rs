@@ -19,9 +19,10 @@ pub(super) fn to_system(address: &Address) -> io::Result<SockAddr> {
         #[cfg(any(target_os = "linux", target_os = "android"))]
         Address::Local(UnixAddr::Abstract(name)) => abstract_name(name),
         #[cfg(unix)]
-        Address::Local(UnixAddr::Unnamed) => {
-            Err(io::Error::new(io::ErrorKind::InvalidInput, "an unnamed socket cannot be reached"))
-        }
+        Address::Local(UnixAddr::Unnamed) => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "no name is no address to bind or to send to",
+        )),
     }
 }
 
@@ -68,13 +69,28 @@ fn abstract_name(name: &[u8]) -> io::Result<SockAddr> {
     SockAddr::unix(OsStr::from_bytes(&[b"\0", name].concat()))
 }
 
-/// What a call of rustix says of the other side.
+/// Where the path begins in an address of unix(7), and the length of one whose path leaves no room
+/// for a zero byte behind it.
 #[cfg(unix)]
-pub(super) fn of_peer(address: Option<rustix::net::SocketAddrAny>) -> Option<Address> {
+const PATH_AT: u32 = 2;
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const FULL: u32 = PATH_AT + 108;
+#[cfg(all(unix, not(any(target_os = "linux", target_os = "android"))))]
+const FULL: u32 = PATH_AT + 104;
+
+/// What a call of rustix says of the other side; nothing where that cannot be read.
+#[cfg(unix)]
+pub(super) fn of_peer(address: rustix::net::SocketAddrAny) -> Option<Address> {
     use std::os::unix::ffi::OsStrExt;
-    let address = address?;
     if let Ok(address) = std::net::SocketAddr::try_from(address.clone()) {
         return Some(Address::Inet(address));
+    }
+    // Looked at before rustix does, which takes no name for an abstract one of no bytes, and panics
+    // where a path has no zero byte at its end.
+    if address.addr_len() <= PATH_AT {
+        return Some(Address::Local(UnixAddr::Unnamed));
+    } else if address.addr_len() > FULL {
+        return None;
     }
     let address = rustix::net::SocketAddrUnix::try_from(address).ok()?;
     #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -32,7 +32,7 @@ impl Socket {
         let message = recvmsg(&self.0, &mut buffers, &mut RecvAncillaryBuffer::default(), flags)?;
         let truncated = message.flags.contains(ReturnFlags::TRUNC);
         let received = Received { length: message.bytes, truncated };
-        Ok((received, super::address::of_peer(message.address)))
+        Ok((received, message.address.and_then(super::address::of_peer)))
     }
 
     /// Receives one datagram, and who sent it. Of one that does not fit, Windows does not say who.

@@ -129,8 +129,11 @@ impl Socket {
     pub(crate) fn accept(&self) -> io::Result<(Socket, Address)> {
         let flags = rustix::net::SocketFlags::NONBLOCK | rustix::net::SocketFlags::CLOEXEC;
         let (socket, peer) = rustix::net::acceptfrom_with(&self.0, flags)?;
-        let peer = super::address::of_peer(peer).ok_or(io::ErrorKind::ConnectionAborted)?;
-        Ok((Socket(socket.into()), peer))
+        let socket = Socket(socket.into());
+        match peer.and_then(super::address::of_peer) {
+            Some(peer) => Ok((socket, peer)),
+            None => socket.peer_addr().map(|peer| (socket, peer)),
+        }
     }
 
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
