@@ -159,6 +159,16 @@ impl TryFrom<Address> for UnixAddr {
     }
 }
 
+impl Address {
+    pub(crate) fn is_unnamed(&self) -> bool {
+        match self {
+            Address::Inet(_) => false,
+            #[cfg(unix)]
+            Address::Local(address) => *address == UnixAddr::Unnamed,
+        }
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -43,7 +43,7 @@ pub struct Wait {
 /// What a task can wait for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WaitKind {
-    /// Readiness of a socket.
+    /// Readiness of a socket, or of the source of a `Pollable`, which mostly has no address.
     Socket {
         /// Reading or writing.
         direction: Direction,
@@ -359,10 +359,11 @@ impl fmt::Display for WaitKind {
                     Direction::Read => "to read",
                     Direction::Write => "to write",
                 })?;
-                match (local, peer) {
-                    (_, Some(peer)) => write!(f, " {peer}"),
-                    (Some(local), None) => write!(f, " {local}"),
-                    (None, None) => f.write_str(" a socket"),
+                // The other side, unless this one says more.
+                let named = |address: &&Address| !address.is_unnamed();
+                match peer.as_ref().filter(named).or(local.as_ref()) {
+                    Some(address) => write!(f, " {address}"),
+                    None => f.write_str(" a descriptor"),
                 }
             }
             WaitKind::Deadline(_) => f.write_str("until a deadline"),

@@ -1,6 +1,7 @@
 //! Waiting for time to pass.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -45,6 +46,21 @@ pub fn sleep(duration: Duration) -> Sleep {
 /// Outside a loop.
 pub fn sleep_until(deadline: Instant) -> Sleep {
     Sleep::new(here("sleep_until"), Some(deadline))
+}
+
+/// Waits for `duration` on the loop `core`.
+///
+/// # Errors
+///
+/// [`WrongLoop`](crate::WrongLoop) where [`sleep`] would panic.
+pub(crate) async fn pause(core: &Rc<Core>, duration: Duration) -> io::Result<()> {
+    let deadline = core.driver.now().checked_add(duration);
+    let mut sleep = Sleep::new(Rc::clone(core), deadline);
+    poll_fn(|cx| {
+        core.can_wait()?;
+        Pin::new(&mut sleep).poll(cx).map(Ok)
+    })
+    .await
 }
 
 /// Ends `future` after `duration` if it has not ended by itself: it is dropped where it stands.

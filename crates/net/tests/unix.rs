@@ -15,7 +15,7 @@ use futures_lite::future::block_on;
 use generator::Gen;
 use net::{
     Address, AlreadyWaiting, Ask, Direction, EventLoop, NoLoop, UNIX_PAUSE, UnixAddr, UnixListener,
-    UnixStream, WrongLoop, handlers,
+    UnixStream, WaitKind, WrongLoop, handlers,
 };
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use socket_util::{
@@ -471,6 +471,43 @@ fn a_listener_has_one_accepter() {
 }
 
 #[test]
+fn the_listing_names_the_address_that_says_more() {
+    on_every_backend(|| async {
+        let (listener, address, _folder) = listener();
+        let accepter = net::spawn(async move { listener.accept().await.unwrap().0 });
+        let text = |id| net::tasks().into_iter().find(|task| task.id == id).unwrap().to_string();
+        net::yield_now().await;
+        assert!(text(accepter.id()).contains(&format!("waits to read {address} for ")));
+        let mut client = UnixStream::connect(address.clone()).await.unwrap();
+        let mut server = accepter.await.unwrap();
+        let tasks = [
+            net::spawn(async move { server.chunk().await.map(drop) }),
+            net::spawn(async move { client.chunk().await.map(drop) }),
+        ];
+        net::yield_now().await;
+        let addresses =
+            [(address.clone(), UnixAddr::Unnamed), (UnixAddr::Unnamed, address.clone())];
+        for (task, (local, peer)) in tasks.iter().zip(addresses) {
+            let listed = net::tasks().into_iter().find(|listed| listed.id == task.id()).unwrap();
+            let kind = WaitKind::Socket {
+                direction: Direction::Read,
+                local: Some(local.into()),
+                peer: Some(peer.into()),
+            };
+            assert_eq!(listed.waits[0].kind, kind);
+            // The other side, unless that has no name.
+            assert!(text(task.id()).contains(&format!("to read {address} ")), "{listed}");
+        }
+        assert!(tasks.into_iter().all(|task| task.cancel()));
+        let (mut near, _far) = UnixStream::pair().unwrap();
+        let task = net::spawn(async move { near.chunk().await.map(drop) });
+        net::yield_now().await;
+        assert!(text(task.id()).contains("to read (unnamed) for "), "{}", text(task.id()));
+        task.cancel();
+    });
+}
+
+#[test]
 fn addresses_are_written_as_they_are() {
     let address = Address::from(UnixAddr::path("/run/a b"));
     assert_eq!(address.to_string(), "/run/a b");
@@ -523,4 +560,17 @@ fn a_stream_needs_a_loop_of_the_kernel() {
     assert_eq!(cause::<WrongLoop>(&error), &WrongLoop::Gone);
     drop(far);
     assert_eq!(near.try_read(&mut [0; 8]).unwrap(), 0);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_connect_to_a_full_backlog_outside_its_loop_is_an_error() {
+    let event_loop = EventLoop::new().unwrap();
+    let (_listener, _waiting, address, _folder) = full();
+    let mut connect = Box::pin(UnixStream::connect(address));
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    event_loop.enter(|| assert!(connect.as_mut().poll(&mut cx).is_pending()));
+    drop(event_loop);
+    let error = block_on(connect).unwrap_err();
+    assert_eq!(cause::<WrongLoop>(&error), &WrongLoop::Gone);
 }

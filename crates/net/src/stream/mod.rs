@@ -22,7 +22,7 @@ use crate::core::current;
 use crate::driver::Readiness;
 use crate::family::{Family, Inet, named};
 use crate::registered::Registered;
-use crate::time::sleep;
+use crate::time::pause;
 pub use connect::{CONNECT_ATTEMPTS, CONNECT_DELAY, ConnectError};
 pub use halves::{ReadHalf, ReuniteError, WriteHalf};
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -79,7 +79,9 @@ impl<K: Family> Stream<K> {
         let address = address.into();
         let socket = loop {
             match core.driver.connect(&address) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => sleep(UNIX_PAUSE).await,
+                Err(error) if !K::TELLS_OF_ROOM && error.kind() == ErrorKind::WouldBlock => {
+                    pause(&core, UNIX_PAUSE).await?;
+                }
                 begun => break begun?,
             }
         };
