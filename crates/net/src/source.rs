@@ -157,6 +157,11 @@ impl Source {
         self.ready.set(self.ready.get().without(spent));
     }
 
+    /// What an operation found used up says nothing of the next one, which finds out for itself.
+    pub(crate) fn assume_ready(&self, direction: Direction) {
+        self.ready.set(self.ready.get() | direction.flag());
+    }
+
     /// A read brought less than was asked for. On TCP that means "empty" unless the last report
     /// carried something besides data: behind an urgent byte or a hangup the kernel keeps bytes
     /// without a further edge.

@@ -14,7 +14,7 @@ use crate::family::{Family, Inet, named};
 use crate::registered::Registered;
 use crate::source::Source;
 use crate::stream::UNIX_PAUSE;
-use crate::time::sleep;
+use crate::time::pause;
 
 /// A UDP socket.
 pub type UdpSocket = DatagramSocket<Inet>;
@@ -139,6 +139,7 @@ impl<K: Family> DatagramSocket<K> {
     pub async fn send_to(&self, bytes: &[u8], address: &K::Address) -> io::Result<usize> {
         let address = address.clone().into();
         loop {
+            self.forget_other_queues();
             let attempt = |source: &Source| match source.socket.send_to(bytes, &address) {
                 Err(error) if !K::TELLS_OF_ROOM && error.kind() == io::ErrorKind::WouldBlock => {
                     Ok(None)
@@ -147,7 +148,7 @@ impl<K: Family> DatagramSocket<K> {
             };
             match self.io.when_writable(attempt).await? {
                 Some(sent) => return Ok(sent),
-                None => sleep(UNIX_PAUSE).await,
+                None => pause(&self.io.core, UNIX_PAUSE).await?,
             }
         }
     }
@@ -181,14 +182,28 @@ impl<K: Family> DatagramSocket<K> {
         self.io.attempt(Direction::Write, |source| source.socket.send(bytes))
     }
 
-    /// As [`DatagramSocket::try_send`], to `address`.
+    /// As [`DatagramSocket::try_send`], to `address`. Where the queue of a Unix socket is full, the
+    /// system gives no news of room: a generator then asks for [`Ask::Until`](crate::Ask::Until) a
+    /// moment [`UNIX_PAUSE`] from now, since [`Ask::write`](crate::Ask::write) would be granted at
+    /// once.
     ///
     /// # Errors
     ///
     /// As there.
     pub fn try_send_to(&self, bytes: &[u8], address: &K::Address) -> io::Result<usize> {
         let address = address.clone().into();
-        self.io.attempt(Direction::Write, |source| source.socket.send_to(bytes, &address))
+        let attempt = |source: &Source| source.socket.send_to(bytes, &address);
+        let sent = self.io.attempt(Direction::Write, attempt);
+        self.forget_other_queues();
+        sent
+    }
+
+    /// Whether a Unix socket can send depends on the queue of the receiver, and each has its own: that
+    /// one was full says nothing of the next, and no news of it would come.
+    fn forget_other_queues(&self) {
+        if !K::TELLS_OF_ROOM {
+            self.io.source.assume_ready(Direction::Write);
+        }
     }
 
     /// Waits until there may be a datagram: [`DatagramSocket::try_recv`] tells. With it, the buffer
