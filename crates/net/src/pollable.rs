@@ -3,6 +3,7 @@
 #[cfg(feature = "futures-io")]
 mod futures_io;
 
+use std::cell::Cell;
 use std::error::Error;
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -17,7 +18,9 @@ use crate::registered::Registered;
 /// The loop watches a duplicate of the descriptor, so the source itself may be used in any way;
 /// [`Pollable::into_inner`] gives it back. `O_NONBLOCK` is set while this exists. That flag
 /// belongs to the open file, which other descriptors and processes may share: a shell's terminal, for
-/// one, is standard input, output and error at once.
+/// one, is standard input, output and error at once. So each read and write looks first whether the
+/// flag is still there, which costs one fcntl(2), and sets it again where not. What cannot be helped
+/// is a process that takes it away just then, and one that does not expect to find it.
 ///
 /// ```
 /// use net::Pollable;
@@ -46,11 +49,11 @@ pub struct Pollable<T> {
 #[derive(Debug)]
 struct Duplicate {
     io: Registered,
-    /// Whether the open file blocked before.
-    blocked: bool,
+    /// Whether the open file blocked when this set its flag.
+    blocked: Cell<bool>,
 }
 
-/// A source that cannot be waited for, given back.
+/// Why a source cannot be waited for, and the source.
 #[derive(Debug)]
 pub struct PollableError<T> {
     error: io::Error,
@@ -62,9 +65,11 @@ impl<T: AsFd> Pollable<T> {
     ///
     /// # Errors
     ///
-    /// Gives the source back where it cannot be polled, as a regular file cannot
-    /// ([`PermissionDenied`](io::ErrorKind::PermissionDenied)), outside a loop, and when the process
-    /// has no descriptor left.
+    /// Gives the source back, blocking if it was: with [`InvalidInput`](io::ErrorKind::InvalidInput)
+    /// where it has no readiness to wait for, as a regular file, a directory and, for epoll,
+    /// `/dev/null`; with [`NoLoop`](crate::NoLoop) outside a loop;
+    /// with [`Unsupported`](io::ErrorKind::Unsupported) on a manual clock; and with the error of
+    /// fcntl(2) when the process has no descriptor left.
     pub fn new(source: T) -> Result<Pollable<T>, PollableError<T>> {
         match Duplicate::of(&source) {
             Ok(duplicate) => Ok(Pollable { duplicate, source }),
@@ -80,30 +85,34 @@ impl<T> Pollable<T> {
         &self.source
     }
 
-    /// The source, to be changed.
+    /// The source, to be changed. What is watched stays the descriptor that this was made with: to
+    /// wait for another one, make another `Pollable`.
     pub fn get_mut(&mut self) -> &mut T {
         &mut self.source
     }
 
-    /// Gives the source back, blocking if it did before.
+    /// Gives the source back, blocking if it did before, or somebody else had it block meanwhile.
     #[must_use]
     pub fn into_inner(self) -> T {
         self.source
     }
 
-    /// Waits until it is readable and then does `attempt`, again if that is
-    /// [`WouldBlock`](io::ErrorKind::WouldBlock).
+    /// Waits until the source is readable and then does `attempt`, after the next event again if
+    /// that is [`WouldBlock`](io::ErrorKind::WouldBlock).
     ///
     /// # Errors
     ///
     /// Those of `attempt`; [`AlreadyWaiting`](crate::AlreadyWaiting) while another task waits to
-    /// read.
+    /// read, and [`WrongLoop`](crate::WrongLoop) where its loop does not run.
     pub fn read_with<R>(
         &mut self,
         mut attempt: impl FnMut(&mut T) -> io::Result<R> + Unpin,
     ) -> impl Future<Output = io::Result<R>> {
-        let source = &mut self.source;
-        self.duplicate.io.when_readable(move |_| attempt(source))
+        let (duplicate, source) = (&self.duplicate, &mut self.source);
+        duplicate.io.when_readable(move |_| {
+            duplicate.keep_from_blocking()?;
+            attempt(source)
+        })
     }
 
     /// As [`Pollable::read_with`], until it is writable.
@@ -115,8 +124,11 @@ impl<T> Pollable<T> {
         &mut self,
         mut attempt: impl FnMut(&mut T) -> io::Result<R> + Unpin,
     ) -> impl Future<Output = io::Result<R>> {
-        let source = &mut self.source;
-        self.duplicate.io.when_writable(move |_| attempt(source))
+        let (duplicate, source) = (&self.duplicate, &mut self.source);
+        duplicate.io.when_writable(move |_| {
+            duplicate.keep_from_blocking()?;
+            attempt(source)
+        })
     }
 
     /// Does `attempt` now; for generators that asked for [`Ask::read`](crate::Ask::read).
@@ -127,10 +139,9 @@ impl<T> Pollable<T> {
     /// news.
     pub fn try_read_with<R>(
         &mut self,
-        mut attempt: impl FnMut(&mut T) -> io::Result<R>,
+        attempt: impl FnMut(&mut T) -> io::Result<R>,
     ) -> io::Result<R> {
-        let source = &mut self.source;
-        self.duplicate.io.attempt(Direction::Read, |_| attempt(source))
+        self.attempt(Direction::Read, attempt)
     }
 
     /// As [`Pollable::try_read_with`], for [`Ask::write`](crate::Ask::write).
@@ -140,10 +151,19 @@ impl<T> Pollable<T> {
     /// As there.
     pub fn try_write_with<R>(
         &mut self,
+        attempt: impl FnMut(&mut T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.attempt(Direction::Write, attempt)
+    }
+
+    fn attempt<R>(
+        &mut self,
+        direction: Direction,
         mut attempt: impl FnMut(&mut T) -> io::Result<R>,
     ) -> io::Result<R> {
-        let source = &mut self.source;
-        self.duplicate.io.attempt(Direction::Write, |_| attempt(source))
+        let Pollable { duplicate, source } = self;
+        duplicate.keep_from_blocking()?;
+        duplicate.io.attempt(direction, |_| attempt(source))
     }
 }
 
@@ -193,12 +213,22 @@ impl<T: Write> Pollable<T> {
 impl Duplicate {
     fn of(source: &impl AsFd) -> io::Result<Duplicate> {
         let core = current()?;
-        let (socket, blocked) = core.driver.duplicate(source.as_fd())?;
-        // From here on the drop of it brings the flag back.
+        let socket = core.driver.duplicate(source.as_fd())?;
         let io = Registered::unregistered(core, socket);
-        let duplicate = Duplicate { io, blocked };
+        let duplicate = Duplicate { io, blocked: Cell::new(false) };
+        // From here on the drop of it brings the flag back.
+        duplicate.keep_from_blocking()?;
         duplicate.io.register()?;
         Ok(duplicate)
+    }
+
+    /// Sets `O_NONBLOCK` where it is not, or no longer: who shares the open file may have taken it
+    /// away, and an attempt that blocks would hold up the loop. The last to set it takes it back.
+    fn keep_from_blocking(&self) -> io::Result<()> {
+        if self.io.source.socket.set_nonblocking()? {
+            self.blocked.set(true);
+        }
+        Ok(())
     }
 }
 
@@ -208,7 +238,7 @@ impl Drop for Duplicate {
     fn drop(&mut self) {
         // After a failure its events are dropped as stale.
         let _ = self.io.core.driver.unregister(&self.io.source);
-        if self.blocked {
+        if self.blocked.get() {
             // Nobody is left to be told; reading on would give `WouldBlock`.
             let _ = self.io.source.socket.set_blocking();
         }

@@ -50,6 +50,8 @@ forward! {
     fn take_error(&self) -> io::Result<Option<io::Error>>;
     #[cfg(unix)]
     fn set_blocking(&self) -> io::Result<()>;
+    #[cfg(unix)]
+    fn set_nonblocking(&self) -> io::Result<bool>;
     fn nodelay(&self) -> io::Result<bool>;
     fn set_nodelay(&self, on: bool) -> io::Result<()>;
     fn keepalive(&self) -> io::Result<bool>;

@@ -167,12 +167,9 @@ impl Driver {
         }
     }
 
-    /// A duplicate of a descriptor, which no longer blocks, and whether it did.
+    /// A duplicate of a descriptor.
     #[cfg(unix)]
-    pub(crate) fn duplicate(
-        &self,
-        descriptor: std::os::fd::BorrowedFd<'_>,
-    ) -> io::Result<(Socket, bool)> {
+    pub(crate) fn duplicate(&self, descriptor: std::os::fd::BorrowedFd<'_>) -> io::Result<Socket> {
         match self {
             Driver::Kernel(_) => Socket::duplicate(descriptor),
             Driver::Manual(_) => Err(no_sockets()),

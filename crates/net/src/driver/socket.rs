@@ -82,14 +82,20 @@ impl Socket {
         Ok((Socket(one), Socket(other)))
     }
 
-    /// A duplicate of any descriptor: both name the same open file, and neither blocks from now on.
-    /// Says whether it did before.
+    /// A duplicate of any descriptor: both name the same open file.
     #[cfg(unix)]
-    pub(super) fn duplicate(descriptor: BorrowedFd<'_>) -> io::Result<(Socket, bool)> {
-        let duplicate = socket2::Socket::from(descriptor.try_clone_to_owned()?);
-        let blocked = !duplicate.nonblocking()?;
-        duplicate.set_nonblocking(true)?;
-        Ok((Socket(duplicate), blocked))
+    pub(super) fn duplicate(descriptor: BorrowedFd<'_>) -> io::Result<Socket> {
+        Ok(Socket(descriptor.try_clone_to_owned()?.into()))
+    }
+
+    /// Sees to it that the open file does not block, and says whether it did.
+    #[cfg(unix)]
+    pub(crate) fn set_nonblocking(&self) -> io::Result<bool> {
+        let blocked = !self.0.nonblocking()?;
+        if blocked {
+            self.0.set_nonblocking(true)?;
+        }
+        Ok(blocked)
     }
 
     /// Lets the open file block again.

@@ -110,6 +110,11 @@ impl Socket {
         Ok(())
     }
 
+    #[cfg(unix)]
+    pub(crate) fn set_nonblocking(&self) -> io::Result<bool> {
+        Ok(false)
+    }
+
     pub(crate) fn nodelay(&self) -> io::Result<bool> {
         self.flag("nodelay")
     }
