@@ -121,7 +121,7 @@ pub use stream::PeerCredentials;
 #[cfg(unix)]
 pub use stream::UnixStream;
 pub use stream::{CONNECT_ATTEMPTS, CONNECT_DELAY, ConnectError};
-pub use stream::{ReadHalf, ReuniteError, Stream, TcpStream, UNIX_PAUSE, WriteHalf};
+pub use stream::{MAX_BUFFERS, ReadHalf, ReuniteError, Stream, TcpStream, UNIX_PAUSE, WriteHalf};
 pub use task::{Co, JoinError, JoinHandle, spawn, spawn_generator, yield_now};
 pub use time::{
     Elapsed, Interval, Sleep, Timeout, interval, now, sleep, sleep_until, timeout, timeout_at,

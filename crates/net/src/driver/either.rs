@@ -99,9 +99,8 @@ impl Socket {
     }
 
     #[cfg(unix)]
-    pub(super) fn duplicate(descriptor: std::os::fd::BorrowedFd<'_>) -> io::Result<(Socket, bool)> {
-        System::duplicate(descriptor)
-            .map(|(duplicate, blocked)| (Socket::System(duplicate), blocked))
+    pub(super) fn duplicate(descriptor: std::os::fd::BorrowedFd<'_>) -> io::Result<Socket> {
+        System::duplicate(descriptor).map(Socket::System)
     }
 }
 

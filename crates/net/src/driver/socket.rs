@@ -184,12 +184,12 @@ impl Socket {
         Ok(rustix::net::recv(&self.0, buffer, RecvFlags::PEEK)?.1)
     }
 
-    /// Fills one buffer after the other; see readv(2).
+    /// Fills one buffer after the other; see recvmsg(2).
     pub(crate) fn recv_vectored(&self, buffers: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
         (&self.0).read_vectored(buffers)
     }
 
-    /// Sends one buffer after the other; see writev(2).
+    /// Sends one buffer after the other; see sendmsg(2).
     pub(crate) fn send_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
         self.0.send_vectored_with_flags(buffers, QUIET.bits() as _)
     }

@@ -8,6 +8,10 @@ use crate::family::Family;
 use crate::registered::Registered;
 use crate::source::Source;
 
+/// How many buffers one vectored read or write takes, where more are given: `IOV_MAX` of Linux, macOS
+/// and the BSDs, for which more would be an error.
+pub const MAX_BUFFERS: usize = 1024;
+
 impl Registered {
     #[inline]
     pub(super) fn chunk<K: Family>(&self) -> impl Future<Output = io::Result<Option<Chunk>>> + '_ {
@@ -95,6 +99,8 @@ impl Source {
         &self,
         buffers: &mut [IoSliceMut<'_>],
     ) -> io::Result<usize> {
+        let taken = buffers.len().min(MAX_BUFFERS);
+        let buffers = &mut buffers[..taken];
         let received = self.socket.recv_vectored(buffers)?;
         self.received::<K>(received, buffers.iter().map(|buffer| buffer.len()).sum());
         Ok(received)
@@ -119,6 +125,7 @@ impl Source {
     }
 
     pub(super) fn send_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
+        let buffers = &buffers[..buffers.len().min(MAX_BUFFERS)];
         let sent = self.socket.send_vectored(buffers)?;
         if sent < buffers.iter().map(|buffer| buffer.len()).sum() {
             self.used_up(Direction::Write);

@@ -25,6 +25,7 @@ use crate::registered::Registered;
 use crate::time::pause;
 pub use connect::{CONNECT_ATTEMPTS, CONNECT_DELAY, ConnectError};
 pub use halves::{ReadHalf, ReuniteError, WriteHalf};
+pub use io::MAX_BUFFERS;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use unix::PeerCredentials;
 
@@ -116,7 +117,8 @@ impl<K: Family> Stream<K> {
         self.io.read::<K>(buffer)
     }
 
-    /// Reads into `buffers`, one after the other, in one call of readv(2).
+    /// Reads into `buffers`, one after the other, in one call, as readv(2) does; beyond
+    /// [`MAX_BUFFERS`] the rest of them stays as it is.
     ///
     /// # Errors
     ///
@@ -169,8 +171,8 @@ impl<K: Family> Stream<K> {
         self.io.write(bytes)
     }
 
-    /// Writes some of `buffers`, one after the other, in one call of writev(2), and says how many
-    /// bytes that were.
+    /// Writes some of `buffers`, one after the other, in one call, as writev(2) does, and says how many
+    /// bytes that were; at most [`MAX_BUFFERS`] are looked at.
     ///
     /// # Errors
     ///
