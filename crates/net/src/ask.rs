@@ -41,7 +41,8 @@ pub enum Direction {
     Write = 1,
 }
 
-/// A socket of this crate that a generator can wait for: a listener, a stream, a half of one.
+/// What a generator can wait for: a listener, a stream or a half of one, a datagram socket, and on
+/// Unix a `Pollable`.
 ///
 /// It cannot be implemented elsewhere.
 pub trait Awaitable: sealed::Sealed {

@@ -10,7 +10,26 @@ use std::path::{Path, PathBuf};
 /// An address family: [`Inet`], and on Unix [`Local`]. It cannot be implemented elsewhere.
 ///
 /// Streams, listeners and datagram sockets are generic in it, so that code which takes a
-/// [`Stream<K>`](crate::Stream) works over TCP and over Unix sockets.
+/// [`Stream<K>`](crate::Stream) works over TCP and over Unix sockets. Code for one of them names it by
+/// its usual name: [`TcpStream`](crate::TcpStream) is `Stream<Inet>`,
+/// [`UdpSocket`](crate::UdpSocket) is `DatagramSocket<Inet>`, and so on.
+///
+/// ```
+/// use net::{Family, Stream};
+///
+/// async fn greet<K: Family>(stream: &mut Stream<K>) -> std::io::Result<()> {
+///     stream.write_all(b"good morning").await
+/// }
+///
+/// # #[cfg(unix)]
+/// # net::EventLoop::new()?.run_until(async {
+/// let (mut near, mut far) = net::UnixStream::pair()?;
+/// greet(&mut near).await?;
+/// assert_eq!(far.chunk().await?.as_deref(), Some(&b"good morning"[..]));
+/// # std::io::Result::Ok(())
+/// # })??;
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub trait Family: sealed::Kind + fmt::Debug + Sized + Unpin + 'static {
     /// What names a socket in this family.
     type Address: Clone
@@ -55,12 +74,15 @@ pub enum Address {
 #[cfg(unix)]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum UnixAddr {
-    /// None: that of a socket that was not bound, as the connecting side mostly is.
+    /// None: that of a socket that was not bound, as the connecting side mostly is. Nobody can be
+    /// reached there.
     #[default]
     Unnamed,
-    /// A path in the file system. Binding makes the file, and nobody removes it but the user.
+    /// A path in the file system, neither empty nor with a zero byte, and at most 107 bytes long on
+    /// Linux, 103 on macOS and the BSDs. Binding makes the file, and nobody removes it but the user.
     Path(PathBuf),
-    /// A name outside the file system, which ends with the socket. Linux only.
+    /// A name outside the file system, which ends with the socket: any bytes, at most 107. Linux
+    /// only.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     Abstract(Vec<u8>),
 }

@@ -41,7 +41,9 @@
 //! - *Limits.* Each is a constant here, or a setting that says which.
 //!
 //! Timers are never early; late by the kernel's wait resolution and the tasks that are ready before
-//! them. Linux has every backend; macOS and the BSDs kqueue, poll and select; Windows IOCP.
+//! them. Linux has every backend; macOS and the BSDs kqueue, poll and select; Windows IOCP. TCP and UDP
+//! are everywhere; Unix sockets and `Pollable` on Unix; abstract names and the credentials of a peer on
+//! Linux.
 //!
 //! # What it refuses to do
 //!

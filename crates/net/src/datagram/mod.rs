@@ -63,16 +63,19 @@ impl<K: Family> DatagramSocket<K> {
     ///
     /// # Errors
     ///
-    /// [`AddrInUse`](io::ErrorKind::AddrInUse) and others of bind(2);
-    /// [`NoLoop`](crate::NoLoop) outside a loop.
+    /// [`AddrInUse`](io::ErrorKind::AddrInUse), also where the file of a Unix socket is there
+    /// already, and others of bind(2);
+    /// [`NoLoop`](crate::NoLoop) outside a loop;
+    /// [`Unsupported`](io::ErrorKind::Unsupported) on a manual clock.
     pub fn bind(address: K::Address) -> io::Result<DatagramSocket<K>> {
         let core = current()?;
         let socket = core.driver.bind(&address.into())?;
         Ok(DatagramSocket::new(Registered::with(core, socket, Readiness::WRITE)?))
     }
 
-    /// Says where [`DatagramSocket::send`] sends to, and from whom alone datagrams are received from
-    /// now on. Nothing is sent by it; it may be called again.
+    /// Says where [`DatagramSocket::send`] sends to, and from whom alone datagrams come in from now on;
+    /// those of others that came before are still received. Nothing is sent by it; it may be called
+    /// again.
     ///
     /// # Errors
     ///
@@ -81,7 +84,7 @@ impl<K: Family> DatagramSocket<K> {
         self.io.source.socket.connect_to(&address.clone().into())
     }
 
-    /// Receives a datagram into `buffer`.
+    /// Receives a datagram into `buffer`; an empty buffer takes one too.
     ///
     /// # Errors
     ///
@@ -120,18 +123,21 @@ impl<K: Family> DatagramSocket<K> {
         self.io.when_readable(|source| recv_from::<K>(source, buffer, true))
     }
 
-    /// Sends a datagram to where the socket is connected to, and says how many bytes that were: all.
+    /// Sends a datagram to where the socket is connected to, and says how many bytes that were: all. It
+    /// waits while there is no room, in this socket or in the queue of a Unix socket that receives. A
+    /// UDP receiver whose queue is full loses the datagram, and nobody is told.
     ///
     /// # Errors
     ///
     /// Those of send(2), such as `EMSGSIZE` for one that is too long, and an error that waits on
-    /// the socket, which an earlier datagram met.
+    /// the socket, which an earlier datagram met. Outside Linux a full queue of a Unix socket is one,
+    /// `ENOBUFS`. [`AlreadyWaiting`](crate::AlreadyWaiting) while another task waits to send.
     pub fn send<'a>(&'a self, bytes: &'a [u8]) -> impl Future<Output = io::Result<usize>> + 'a {
         self.io.when_writable(|source| source.socket.send(bytes))
     }
 
-    /// Sends a datagram to `address`. Where the queue of a Unix socket is full, it tries again every
-    /// [`UNIX_PAUSE`] until there is room.
+    /// Sends a datagram to `address`. Where the queue of a Unix socket there is full, it tries again
+    /// every [`UNIX_PAUSE`] until there is room.
     ///
     /// # Errors
     ///

@@ -113,7 +113,7 @@ impl Socket {
 #[cfg(any(target_os = "linux", target_os = "android"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PeerCredentials {
-    /// The number of the process.
+    /// The number of the process; 0 for one in a PID namespace that is not seen from here.
     pub process: i32,
     /// Its effective user.
     pub user: u32,

@@ -67,14 +67,17 @@ impl<K: Family> Stream<K> {
         Stream { io, family: PhantomData }
     }
 
-    /// Connects to `address`. Where the backlog of a Unix listener is full, or the system has no room
-    /// for another route, it tries again every [`UNIX_PAUSE`] until there is room.
+    /// Connects to `address`. Where the backlog of a Unix listener is full, which only Linux tells
+    /// apart from a refusal, or the system has no room for another route, it tries again every
+    /// [`UNIX_PAUSE`] until there is room.
     ///
     /// # Errors
     ///
     /// The attempt's own, such as [`ConnectionRefused`](ErrorKind::ConnectionRefused), and
     /// [`NotFound`](ErrorKind::NotFound) for the path of a Unix socket that is not there;
-    /// [`NoLoop`](crate::NoLoop) outside a loop.
+    /// [`InvalidInput`](ErrorKind::InvalidInput) for a path or name that is none, or too long;
+    /// [`NoLoop`](crate::NoLoop) outside a loop;
+    /// [`Unsupported`](ErrorKind::Unsupported) on a manual clock.
     pub async fn connect(address: K::Address) -> Result<Stream<K>> {
         let core = current()?;
         let address = address.into();
@@ -130,7 +133,8 @@ impl<K: Family> Stream<K> {
         self.io.read_vectored::<K>(buffers)
     }
 
-    /// Reads into `buffer` what a later read will read again; 0 at the end of the stream.
+    /// Waits as [`Stream::read`] does, and copies into `buffer` what the next read will bring, which
+    /// stays there; 0 at the end of the stream.
     ///
     /// # Errors
     ///
@@ -143,7 +147,8 @@ impl<K: Family> Stream<K> {
     }
 
     /// Waits until a read may bring something: [`Stream::try_read`] tells whether it does. With it,
-    /// the buffer of a read can be found after the wait instead of before.
+    /// the buffer of a read can be found after the wait instead of before. It returns at once until a
+    /// read has found nothing left.
     ///
     /// # Errors
     ///
@@ -152,7 +157,8 @@ impl<K: Family> Stream<K> {
         self.io.when_readable(|_| Ok(()))
     }
 
-    /// Waits until a write may take something: [`Stream::try_write`] tells whether it does.
+    /// Waits until a write may take something: [`Stream::try_write`] tells whether it does. It returns
+    /// at once until a write has found no room left.
     ///
     /// # Errors
     ///
