@@ -5,7 +5,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use sched::{Payload, Scheduler, TaskId};
 
@@ -59,6 +59,8 @@ pub(crate) struct Core {
     /// The loop's time when the lap began, and the same in nanoseconds since `start`.
     lap: Cell<Instant>,
     stamp: Cell<u64>,
+    /// The time of day in the lap with this stamp, once it was asked for.
+    day: Cell<Option<(u64, SystemTime)>>,
     start: Instant,
     /// Set when the loop is dropped; its sockets refuse to wait from then on.
     closed: Cell<bool>,
@@ -145,6 +147,7 @@ impl Core {
             budget: Cell::new(BUDGET as i32),
             lap: Cell::new(start),
             stamp: Cell::new(0),
+            day: Cell::new(None),
             start,
             closed: Cell::new(false),
         }
@@ -208,6 +211,18 @@ impl Core {
     pub(crate) fn stamp_of(&self, moment: Instant) -> u64 {
         let nanoseconds = moment.saturating_duration_since(self.start).as_nanos();
         u64::try_from(nanoseconds).unwrap_or(u64::MAX)
+    }
+
+    /// The time of day in this lap. The clock is read when it is first asked for.
+    pub(crate) fn time_of_day(&self) -> SystemTime {
+        match self.day.get() {
+            Some((stamp, time)) if stamp == self.stamp() => time,
+            _ => {
+                let time = self.driver.wall_clock();
+                self.day.set(Some((self.stamp(), time)));
+                time
+            }
+        }
     }
 
     /// The moment that a [`Core::stamp`] stands for.

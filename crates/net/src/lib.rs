@@ -126,7 +126,8 @@ pub use stream::{CONNECT_ATTEMPTS, CONNECT_DELAY, ConnectError};
 pub use stream::{MAX_BUFFERS, ReadHalf, ReuniteError, Stream, TcpStream, UNIX_PAUSE, WriteHalf};
 pub use task::{Co, JoinError, JoinHandle, spawn, spawn_generator, yield_now};
 pub use time::{
-    Elapsed, Interval, Sleep, Timeout, interval, now, sleep, sleep_until, timeout, timeout_at,
+    Elapsed, Interval, Sleep, Timeout, interval, now, sleep, sleep_until, time_of_day, timeout,
+    timeout_at,
 };
 pub use unblock::{Unblock, unblock};
 

@@ -6,7 +6,7 @@ use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use pin_project_lite::pin_project;
 
@@ -22,6 +22,30 @@ use crate::timers::{Timer, TimerId};
 #[must_use]
 pub fn now() -> Instant {
     here("now").driver.now()
+}
+
+/// The time of day, for people and protocols: all tasks of a lap are told the same. It may jump and
+/// go back, as the system's does; what measures or waits uses [`now`].
+///
+/// On a loop made by [`EventLoop::manual`](crate::EventLoop::manual), and in a simulation, it begins at
+/// the Unix epoch.
+///
+/// # Panics
+///
+/// Outside a loop.
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+///
+/// let (event_loop, _clock) = net::EventLoop::manual();
+/// event_loop.run_until(async {
+///     net::sleep(Duration::from_secs(90)).await;
+///     assert_eq!(net::time_of_day(), SystemTime::UNIX_EPOCH + Duration::from_secs(90));
+/// }).unwrap();
+/// ```
+#[must_use]
+pub fn time_of_day() -> SystemTime {
+    here("time_of_day").time_of_day()
 }
 
 /// Waits for `duration`; see [`sleep_until`].

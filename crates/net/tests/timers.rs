@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use net::{Elapsed, EventLoop, JoinHandle, ManualClock, Sleep, WaitKind, interval, now, sleep};
 use proptest::prelude::*;
@@ -414,6 +414,32 @@ impl Model {
         self.check();
         assert!(self.set.is_empty());
     }
+}
+
+#[test]
+fn the_time_of_day_is_the_same_for_all_of_a_lap_and_follows_the_clock() {
+    let (event_loop, clock) = EventLoop::manual();
+    let day = |event_loop: &EventLoop| {
+        let days = Log::default();
+        for _ in 0..2 {
+            let (days, clock) = (days.clone(), clock.clone());
+            drop(event_loop.spawn(async move {
+                days.push(net::time_of_day().duration_since(SystemTime::UNIX_EPOCH).unwrap());
+                clock.advance(SECOND);
+            }));
+        }
+        turn(event_loop);
+        days.take()
+    };
+    assert_eq!(day(&event_loop), [Duration::ZERO; 2]);
+    assert_eq!(day(&event_loop), [2 * SECOND; 2]);
+}
+
+#[test]
+fn the_time_of_day_is_the_system_s() {
+    let before = SystemTime::now();
+    let told = EventLoop::new().unwrap().run_until(async { net::time_of_day() }).unwrap();
+    assert!(before <= told && told <= SystemTime::now());
 }
 
 proptest! {

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::Unpark;
 
@@ -28,6 +28,8 @@ pub struct ManualClock(Rc<Cell<Instant>>);
 #[derive(Debug)]
 pub(crate) struct Manual {
     clock: ManualClock,
+    /// Where the clock stood at first, which is the Unix epoch by its wall clock.
+    start: Instant,
     parker: Arc<Parker>,
 }
 
@@ -53,12 +55,17 @@ impl ManualClock {
 
 impl Manual {
     pub(crate) fn new() -> (Manual, ManualClock) {
-        let clock = ManualClock(Rc::new(Cell::new(Instant::now())));
-        (Manual { clock: clock.clone(), parker: Arc::default() }, clock)
+        let start = Instant::now();
+        let clock = ManualClock(Rc::new(Cell::new(start)));
+        (Manual { clock: clock.clone(), start, parker: Arc::default() }, clock)
     }
 
     pub(crate) fn now(&self) -> Instant {
         self.clock.now()
+    }
+
+    pub(crate) fn wall_clock(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + self.now().duration_since(self.start)
     }
 
     pub(crate) fn unpark(&self) -> Unpark {

@@ -20,7 +20,7 @@ mod threads;
 
 use std::io;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 pub use datagram::Received;
 pub use kernel::Backend;
@@ -69,6 +69,16 @@ impl Driver {
             Driver::Manual(manual) => manual.now(),
             #[cfg(feature = "sim")]
             Driver::Simulated(simulated) => simulated.now(),
+        }
+    }
+
+    /// The time of day. It may jump, and go back: what waits uses [`Driver::now`].
+    pub(crate) fn wall_clock(&self) -> SystemTime {
+        match self {
+            Driver::Kernel(_) => SystemTime::now(),
+            Driver::Manual(manual) => manual.wall_clock(),
+            #[cfg(feature = "sim")]
+            Driver::Simulated(simulated) => simulated.wall_clock(),
         }
     }
 

@@ -18,7 +18,7 @@ use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::driver::{Readiness, Unpark};
 use crate::family::Address;
@@ -159,6 +159,11 @@ impl World {
 impl Simulated {
     pub(crate) fn now(&self) -> Instant {
         self.world.start + self.world.now()
+    }
+
+    /// The simulation starts at the Unix epoch, so that runs of the same seed see the same days.
+    pub(crate) fn wall_clock(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH + self.world.now()
     }
 
     /// Nobody else is there: all hosts have their turns on one thread.
