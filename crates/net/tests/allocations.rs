@@ -63,14 +63,23 @@ struct Clients {
     thread: JoinHandle<()>,
 }
 
+/// What is said on a connection, and the length of the answer to it.
+type Dialogue = (&'static [u8], usize);
+
+const HELLO: Dialogue = (b"?", 12);
+
+#[cfg(feature = "programs")]
+const HTTP: Dialogue = (b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n", 114);
+
 impl Clients {
-    fn connect(address: SocketAddr, connections: usize) -> Clients {
+    fn connect(address: SocketAddr, connections: usize, dialogue: Dialogue) -> Clients {
         let (rounds, to_do) = channel::<usize>();
         let (finished, done) = channel();
         let thread = std::thread::spawn(move || {
             let mut clients: Vec<_> = (0..connections).map(|_| plain_client(address)).collect();
             while let Ok(rounds) = to_do.recv() {
-                (0..rounds).for_each(|_| clients.iter_mut().for_each(ask));
+                let round = |_| clients.iter_mut().for_each(|client| ask(client, dialogue));
+                (0..rounds).for_each(round);
                 finished.send(()).unwrap();
             }
         });
@@ -88,18 +97,23 @@ impl Clients {
     }
 }
 
-fn ask(client: &mut TcpStream) {
-    client.write_all(b"?").unwrap();
-    client.read_exact(&mut [0; 12]).unwrap();
+fn ask(client: &mut TcpStream, (request, length): Dialogue) {
+    client.write_all(request).unwrap();
+    client.read_exact(&mut [0; 256][..length]).unwrap();
 }
 
 /// A loop that serves with `hello`, and its clients, who have asked twice.
 fn serve(backend: Backend, connections: usize) -> (EventLoop, Clients) {
-    serve_with(backend, connections, handlers::hello)
+    serve_with(backend, connections, HELLO, handlers::hello)
 }
 
 /// As [`serve`], with another handler.
-fn serve_with<H, F>(backend: Backend, connections: usize, handler: H) -> (EventLoop, Clients)
+fn serve_with<H, F>(
+    backend: Backend,
+    connections: usize,
+    dialogue: Dialogue,
+    handler: H,
+) -> (EventLoop, Clients)
 where
     H: Fn(net::TcpStream, SocketAddr) -> F + 'static,
     F: Future<Output = std::io::Result<()>> + 'static,
@@ -111,14 +125,14 @@ where
         drop(net::spawn(server.serve(handler)));
         address
     });
-    let clients = Clients::connect(address, connections);
+    let clients = Clients::connect(address, connections, dialogue);
     clients.ask(&event_loop, 2);
     (event_loop, clients)
 }
 
 #[test]
 fn a_request_allocates_nothing() {
-    requests_allocate_nothing(handlers::hello);
+    requests_allocate_nothing(HELLO, handlers::hello);
 }
 
 /// A handler as `hello` is, through the traits of futures-io.
@@ -135,21 +149,21 @@ async fn polled(mut stream: net::TcpStream, _: SocketAddr) -> std::io::Result<()
 #[test]
 fn polls_allocate_nothing_with_the_loops_waker_or_another() {
     use futures_util::stream::{FuturesUnordered, StreamExt};
-    requests_allocate_nothing(polled);
-    requests_allocate_nothing(|stream, peer| async move {
+    requests_allocate_nothing(HELLO, polled);
+    requests_allocate_nothing(HELLO, |stream, peer| async move {
         let mut set = FuturesUnordered::from_iter([polled(stream, peer)]);
         set.next().await.unwrap_or(Ok(()))
     });
 }
 
-fn requests_allocate_nothing<H, F>(handler: H)
+fn requests_allocate_nothing<H, F>(dialogue: Dialogue, handler: H)
 where
     H: Fn(net::TcpStream, SocketAddr) -> F + 'static,
     F: Future<Output = std::io::Result<()>> + 'static,
 {
     const CONNECTIONS: usize = 50;
     const ROUNDS: usize = 200;
-    let (event_loop, clients) = serve_with(Backend::available()[0], CONNECTIONS, handler);
+    let (event_loop, clients) = serve_with(Backend::available()[0], CONNECTIONS, dialogue, handler);
     let before = CALLS.get();
     clients.ask(&event_loop, ROUNDS);
     let calls = CALLS.get() - before;
@@ -157,6 +171,27 @@ where
     clients.thread.join().unwrap();
     println!("{} requests: {calls} allocations", CONNECTIONS * ROUNDS);
     assert_eq!(calls, 0, "in {} requests", CONNECTIONS * ROUNDS);
+}
+
+#[cfg(feature = "programs")]
+#[test]
+fn a_request_of_http_allocates_nothing() {
+    requests_allocate_nothing(HTTP, net::programs::http::serve);
+}
+
+#[cfg(feature = "programs")]
+#[test]
+fn an_idle_connection_of_http_holds_no_buffer() {
+    const CONNECTIONS: usize = 1_000;
+    const MOST_BYTES: i64 = 512;
+    net::raise_descriptor_limit().unwrap();
+    let before = HELD.get();
+    let serve = net::programs::http::serve;
+    let serving = serve_with(Backend::available()[0], CONNECTIONS, HTTP, serve);
+    let each = (HELD.get() - before) / CONNECTIONS as i64;
+    println!("{CONNECTIONS} idle connections of HTTP: {each} bytes each");
+    assert!(each <= MOST_BYTES, "{each} bytes for an idle connection");
+    drop(serving);
 }
 
 #[test]

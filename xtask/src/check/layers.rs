@@ -26,6 +26,8 @@ const LAYERS: [Layer; 6] = [
             "ctrlc",
             "futures-core",
             "futures-io",
+            "httparse",
+            "httpdate",
             "lexopt",
             "pin-project-lite",
             "rustix",

@@ -8,5 +8,6 @@ use net::programs::Program;
 
 fn main() -> ExitCode {
     let about = "sends back every byte";
-    Program { name: "echo", about, address: "localhost:8008" }.main(net::handlers::echo)
+    Program { name: "echo", about, address: "localhost:8008", speaks_http: false }
+        .main(net::handlers::echo)
 }

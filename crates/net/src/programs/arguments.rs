@@ -26,18 +26,21 @@ pub(super) struct Arguments {
     pub(super) max_connections: Option<usize>,
     pub(super) idle_timeout: Option<Duration>,
     pub(super) quiet: bool,
+    /// Whether HTTP is spoken, by a program that can.
+    pub(super) http: bool,
 }
 
 pub(super) fn parse(program: &Program, mut parser: lexopt::Parser) -> Result<Command, Complaint> {
     let mut address = program.address.to_owned();
     let (mut backend, mut max_connections, mut idle_timeout) = (None, None, None);
-    let mut quiet = false;
+    let (mut quiet, mut http) = (false, false);
     while let Some(argument) = parser.next().map_err(Complaint::usage)? {
         match argument {
             Long("addr") => address = text(&mut parser)?,
             Long("backend") => backend = self::backend(&text(&mut parser)?)?,
             Long("max-connections") => max_connections = Some(connections(&text(&mut parser)?)?),
             Long("idle-timeout") => idle_timeout = Some(seconds(&text(&mut parser)?)?),
+            Long("http") if program.speaks_http => http = true,
             Short('q') | Long("quiet") => quiet = true,
             Short('h') | Long("help") => return Ok(Command::Print(help(program))),
             Short('V') | Long("version") => {
@@ -55,6 +58,7 @@ pub(super) fn parse(program: &Program, mut parser: lexopt::Parser) -> Result<Com
         max_connections,
         idle_timeout,
         quiet,
+        http,
     }))
 }
 
@@ -99,7 +103,8 @@ fn resolve(address: &str) -> Result<Vec<SocketAddr>, Complaint> {
 }
 
 fn help(program: &Program) -> String {
-    let Program { name, about, address } = program;
+    let Program { name, about, address, speaks_http } = program;
+    let http = if *speaks_http { HTTP_HELP } else { "" };
     let backends: Vec<String> = Backend::available().iter().map(ToString::to_string).collect();
     format!(
         "{name}: {about}\n\n\
@@ -108,7 +113,7 @@ fn help(program: &Program) -> String {
          --addr HOST:PORT      where to listen [{address}]; port 0 takes a free one\n      \
          --backend NAME        how to wait: auto, {} [auto]\n      \
          --max-connections N   connections held at a time; further ones wait [{}]\n      \
-         --idle-timeout SECS   close connections that are idle for so long [never]\n  \
+         --idle-timeout SECS   close connections that are idle for so long [never]\n{http}  \
          -q, --quiet               do not print who connects\n  \
          -h, --help                print this\n  \
          -V, --version             print the version\n\n\
@@ -121,11 +126,14 @@ fn help(program: &Program) -> String {
     )
 }
 
+const HTTP_HELP: &str = "      --http                answer HTTP/1.1 requests\n";
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const PROGRAM: Program = Program { name: "test", about: "tests", address: "127.0.0.1:1" };
+    const PROGRAM: Program =
+        Program { name: "test", about: "tests", address: "127.0.0.1:1", speaks_http: true };
 
     fn parsed(arguments: &[&str]) -> Result<Command, String> {
         parse(&PROGRAM, lexopt::Parser::from_args(arguments)).map_err(|complaint| complaint.message)
@@ -144,15 +152,23 @@ mod tests {
         assert_eq!(arguments.addresses, ["127.0.0.1:1".parse().unwrap()]);
         assert_eq!((arguments.backend, arguments.max_connections), (None, None));
         assert_eq!((arguments.idle_timeout, arguments.quiet), (None, false));
+        assert!(!arguments.http);
     }
 
     #[test]
     fn every_option_is_taken() {
-        let arguments =
-            serve(&["--addr", "[::1]:7", "--backend=poll", "--max-connections", "12", "-q"]);
+        let arguments = serve(&[
+            "--addr",
+            "[::1]:7",
+            "--backend=poll",
+            "--max-connections",
+            "12",
+            "-q",
+            "--http",
+        ]);
         assert_eq!(arguments.addresses, ["[::1]:7".parse().unwrap()]);
         assert_eq!((arguments.backend, arguments.max_connections), (Some(Backend::Poll), Some(12)));
-        assert!(arguments.quiet);
+        assert!(arguments.quiet && arguments.http);
     }
 
     #[test]
@@ -185,10 +201,18 @@ mod tests {
     }
 
     #[test]
+    fn a_program_without_http_knows_no_such_option() {
+        let program = Program { speaks_http: false, ..PROGRAM };
+        let complaint = parse(&program, lexopt::Parser::from_args(["--http"])).unwrap_err();
+        assert!(complaint.message.contains("--http"), "{}", complaint.message);
+        assert!(!help(&program).contains("--http"));
+    }
+
+    #[test]
     fn help_names_every_option() {
         let Ok(Command::Print(help)) = parsed(&["--help"]) else { panic!() };
         let options = ["--addr", "--backend", "--max-connections", "--idle-timeout", "--quiet"];
-        for option in options.into_iter().chain(["--version"]) {
+        for option in options.into_iter().chain(["--version", "--http"]) {
             assert!(help.contains(option), "{option}");
         }
         assert!(help.lines().all(|line| line.len() <= 100), "{help}");

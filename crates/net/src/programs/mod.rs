@@ -1,8 +1,9 @@
-//! What the programs `hello` and `echo` share: arguments, signals, and a server over a handler.
+//! What the programs `hello` and `echo` share: arguments, signals, a server over a handler, and HTTP.
 //!
 //! Behind the feature `programs`, so that users of the library do not build it.
 
 mod arguments;
+pub mod http;
 mod printer;
 
 use std::fmt;
@@ -27,6 +28,8 @@ pub struct Program {
     pub about: &'static str,
     /// Where it listens unless told otherwise.
     pub address: &'static str,
+    /// Whether it has the option `--http`, with which [`http::serve`] takes the handler's place.
+    pub speaks_http: bool,
 }
 
 /// How long connections may be idle once a program is to stop: long enough for requests that are on
@@ -52,6 +55,9 @@ impl Program {
         F: Future<Output = io::Result<()>> + 'static,
     {
         match arguments::parse(&self, lexopt::Parser::from_env()) {
+            Ok(Command::Serve(arguments)) if arguments.http => {
+                self.report(self.serve(arguments, http::serve))
+            }
             Ok(Command::Serve(arguments)) => self.report(self.serve(arguments, handler)),
             Ok(Command::Print(text)) => self.report(print(&text)),
             Err(complaint) => self.report(Err(complaint)),
