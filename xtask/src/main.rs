@@ -8,6 +8,7 @@ mod check;
 mod client;
 mod count;
 mod ecosystem;
+mod http;
 mod load;
 mod memory;
 mod report;
@@ -24,7 +25,8 @@ use report::Report;
 const USAGE: &str = "\
 Usage: cargo xtask COMMAND
 
-  test              unit, property, cross-crate and doc tests, then the examples and their answers
+  test              unit, property, cross-crate and doc tests, then the examples and their answers,
+                    and hello --http with curl, wrk, ab, nginx and HAProxy
   check             format, lints, docs, layering, unsafe fence, sizes, licences, words
   check --memory    sched and gen under AddressSanitizer and valgrind, and the loom model check
   count             instructions, system calls and memory, against their limits; and sched

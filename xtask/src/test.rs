@@ -4,6 +4,7 @@ use std::process::Command;
 
 use crate::answers;
 use crate::cargo::cargo;
+use crate::http;
 use crate::memory;
 use crate::report::Report;
 
@@ -20,6 +21,7 @@ pub(crate) fn run(report: &mut Report) {
     let tracing = ["test", "--package", "net", "--features", "tracing", "--test", "tracing"];
     report.command("net with tracing", cargo(&tracing));
     answers::run(report);
+    http::run(report);
     memory::run(report);
 }
 

@@ -5,10 +5,16 @@ use std::process::{Command, Stdio};
 /// Something that a step needs besides the stable toolchain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tool {
+    /// ab, Apache's load generator.
+    Ab,
     /// curl, a client for HTTP.
     Curl,
     /// h2load of nghttp2, a load generator for HTTP.
     H2load,
+    /// HAProxy, a proxy.
+    Haproxy,
+    /// nginx, a proxy here.
+    Nginx,
     /// A nightly toolchain, for the sanitizers.
     Nightly,
     /// openssl, a client for TLS.
@@ -21,14 +27,27 @@ pub(crate) enum Tool {
     Strace,
     /// valgrind, to count instructions and to see memory errors.
     Valgrind,
+    /// wrk, a load generator.
+    Wrk,
 }
 
 impl Tool {
     /// Why the tool cannot be used here, if it cannot.
     pub(crate) fn missing(self) -> Option<String> {
         let (program, argument) = match self {
+            Tool::Ab => ("ab", "-V"),
             Tool::Curl => ("curl", "-q"),
             Tool::H2load => ("h2load", "-v"),
+            Tool::Haproxy | Tool::Nginx if !cfg!(unix) => {
+                return Some(format!("{} is used on Unix only", self.name()));
+            }
+            Tool::Haproxy => ("haproxy", "-v"),
+            Tool::Nginx => return self.unless(Command::new("nginx").arg("-v")),
+            // To tell its version is no success to it.
+            Tool::Wrk => {
+                let told = Command::new("wrk").arg("-v").stdin(Stdio::null()).output();
+                return told.is_err().then(|| "wrk is not installed".to_owned());
+            }
             Tool::Nightly => ("cargo", "+nightly"),
             // To it, that is a command.
             Tool::Openssl => return self.unless(Command::new("openssl").arg("version")),
@@ -61,16 +80,20 @@ impl Tool {
         tools.unwrap_or(default).split_whitespace().any(|tool| tool == self.name())
     }
 
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
+            Tool::Ab => "ab",
             Tool::Curl => "curl",
             Tool::H2load => "h2load",
+            Tool::Haproxy => "haproxy",
+            Tool::Nginx => "nginx",
             Tool::Nightly => "nightly",
             Tool::Openssl => "openssl",
             Tool::Python => "python3",
             Tool::Redis => "redis-cli",
             Tool::Strace => "strace",
             Tool::Valgrind => "valgrind",
+            Tool::Wrk => "wrk",
         }
     }
 }
