@@ -8,8 +8,26 @@ use crate::client::Client;
 use crate::report::Failure;
 
 /// What each request is, and what answers it.
-const REQUEST: &[u8] = b"hello\n";
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Dialogue {
+    request: &'static [u8],
+    /// The end of each answer, and its whole length: before the end may stand what changes.
+    answer: &'static [u8],
+    length: usize,
+}
+
 pub(crate) const ANSWER: &[u8] = b"Hello world\n";
+
+/// With hello as it is.
+pub(crate) const HELLO: Dialogue =
+    Dialogue { request: b"hello\n", answer: ANSWER, length: ANSWER.len() };
+
+/// With `hello --http`.
+pub(crate) const HTTP: Dialogue = Dialogue {
+    request: b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    answer: b"\r\nContent-Length: 12\r\n\r\nHello world\n",
+    length: 114,
+};
 
 /// `load ADDRESS CONNECTIONS ROUNDS [--hold]`
 pub(crate) fn main(arguments: &[&str]) -> ExitCode {
@@ -28,7 +46,7 @@ pub(crate) fn main(arguments: &[&str]) -> ExitCode {
 }
 
 fn command(address: &str, connections: &str, rounds: &str, hold: bool) -> Result<(), Failure> {
-    let clients = run(address.parse()?, connections.parse()?, rounds.parse()?)?;
+    let clients = run(address.parse()?, HELLO, connections.parse()?, rounds.parse()?)?;
     println!("{} connections answered", clients.len());
     std::io::stdout().flush()?;
     if hold {
@@ -40,6 +58,7 @@ fn command(address: &str, connections: &str, rounds: &str, hold: bool) -> Result
 /// Opens the connections, makes the rounds, and returns the connections, still open.
 pub(crate) fn run(
     address: SocketAddr,
+    dialogue: Dialogue,
     connections: usize,
     rounds: usize,
 ) -> Result<Vec<Client>, Failure> {
@@ -47,11 +66,11 @@ pub(crate) fn run(
     let mut clients = open.collect::<Result<Vec<Client>, Failure>>()?;
     for _ in 0..rounds {
         for client in &mut clients {
-            client.send(REQUEST)?;
+            client.send(dialogue.request)?;
         }
         for client in &mut clients {
-            let answer = client.receive(ANSWER.len())?;
-            if answer != ANSWER {
+            let answer = client.receive(dialogue.length)?;
+            if !answer.ends_with(dialogue.answer) {
                 return Err(format!("answered {:?}", String::from_utf8_lossy(&answer)).into());
             }
         }
@@ -75,7 +94,7 @@ mod tests {
                 thread::spawn(move || {
                     let mut stream = stream.unwrap();
                     for _ in 0..3 {
-                        stream.read_exact(&mut [0; REQUEST.len()]).unwrap();
+                        stream.read_exact(&mut [0; HELLO.request.len()]).unwrap();
                         stream.write_all(answer).unwrap();
                     }
                 });
@@ -86,12 +105,12 @@ mod tests {
 
     #[test]
     fn every_connection_is_answered_in_every_round() {
-        assert_eq!(run(serve(ANSWER), 2, 3).unwrap().len(), 2);
+        assert_eq!(run(serve(ANSWER), HELLO, 2, 3).unwrap().len(), 2);
     }
 
     #[test]
     fn a_wrong_answer_is_a_failure() {
-        let failure = run(serve(b"Hallo Welt!\n"), 2, 3).unwrap_err().to_string();
+        let failure = run(serve(b"Hallo Welt!\n"), HELLO, 2, 3).unwrap_err().to_string();
         assert_eq!(failure, "answered \"Hallo Welt!\\n\"");
     }
 }

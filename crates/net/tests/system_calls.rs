@@ -4,6 +4,7 @@
 mod socket_util;
 
 use std::collections::BTreeMap;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use rustix::process::{Signal, kill_process};
@@ -16,10 +17,18 @@ const ROUNDS: usize = 200;
 const REQUESTS: usize = CONNECTIONS * ROUNDS;
 
 /// Asks once on every connection, as often as told.
-fn ask_in_rounds(clients: &mut [TcpStream], rounds: usize) {
+fn ask_in_rounds(clients: &mut [TcpStream], rounds: usize, ask: fn(&mut TcpStream)) {
     for _ in 0..rounds {
         clients.iter_mut().for_each(ask);
     }
+}
+
+/// Asks `hello --http`.
+fn ask_http(client: &mut TcpStream) {
+    client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut answer = [0; 114];
+    client.read_exact(&mut answer).unwrap();
+    assert!(answer.ends_with(b"\r\n\r\nHello world\n"));
 }
 
 /// Registrations before the first mark: the notifier, the listener, and each connection.
@@ -51,13 +60,17 @@ fn between_marks(log: &str) -> BTreeMap<&str, usize> {
 }
 
 /// Asks on kept connections, between two connections that mark the place in the log.
-fn trace_requests(test: &str, backend: &str) -> BTreeMap<String, usize> {
-    let hello = Traced::start(test, &[], &["--quiet", "--backend", backend]);
+fn trace_requests(
+    test: &str,
+    arguments: &[&str],
+    ask: fn(&mut TcpStream),
+) -> BTreeMap<String, usize> {
+    let hello = Traced::start(test, &[], &[&["--quiet", "--backend", "epoll"], arguments].concat());
     let mut clients: Vec<_> = (0..CONNECTIONS).map(|_| plain_client(hello.address)).collect();
-    ask_in_rounds(&mut clients, 2);
+    ask_in_rounds(&mut clients, 2, ask);
     let mut mark = plain_client(hello.address);
     ask(&mut mark);
-    ask_in_rounds(&mut clients, ROUNDS);
+    ask_in_rounds(&mut clients, ROUNDS, ask);
     let mut end = plain_client(hello.address);
     ask(&mut end);
     drop((clients, mark, end));
@@ -69,10 +82,19 @@ fn trace_requests(test: &str, backend: &str) -> BTreeMap<String, usize> {
 
 #[test]
 fn a_request_is_one_recv_one_send_and_a_share_of_one_wait() {
-    if !can_trace() {
-        return;
+    if can_trace() {
+        assert_one_of_each(trace_requests("requests", &[], ask));
     }
-    let mut calls = trace_requests("requests", "epoll");
+}
+
+#[test]
+fn a_request_of_http_is_so_too() {
+    if can_trace() {
+        assert_one_of_each(trace_requests("http", &["--http"], ask_http));
+    }
+}
+
+fn assert_one_of_each(mut calls: BTreeMap<String, usize>) {
     println!("{REQUESTS} requests: {calls:?}");
     let mut take = |name: &str| calls.remove(name).unwrap_or_default();
     let waits = take("epoll_pwait2") + take("epoll_pwait") + take("epoll_wait");
@@ -88,13 +110,12 @@ fn a_request_is_one_recv_one_send_and_a_share_of_one_wait() {
 
 #[test]
 fn a_wait_is_shared_by_what_is_ready_together() {
-    use std::io::{Read, Write};
     if !can_trace() {
         return;
     }
     let hello = Traced::start("shared", &[], &["--quiet"]);
     let mut clients: Vec<_> = (0..CONNECTIONS).map(|_| plain_client(hello.address)).collect();
-    ask_in_rounds(&mut clients, 1);
+    ask_in_rounds(&mut clients, 1, ask);
     let mut mark = plain_client(hello.address);
     ask(&mut mark);
     for _ in 0..20 {
@@ -155,7 +176,7 @@ fn a_connection_that_cannot_be_registered_is_closed() {
     let options = ["-e", "trace=epoll_ctl,accept4,close", "-e", inject];
     let hello = Traced::start("register", &options, &["--quiet"]);
     let mut refused = plain_client(hello.address);
-    let ended = std::io::Read::read(&mut refused, &mut [0; 12]);
+    let ended = refused.read(&mut [0; 12]);
     assert!(matches!(ended, Ok(0) | Err(_)));
     ask(&mut plain_client(hello.address));
     hello.stop();

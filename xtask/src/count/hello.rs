@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use super::tools::{Counter, Kind};
 use super::{Table, per_unit};
 use crate::cargo::{cargo, executables};
-use crate::load;
+use crate::load::{self, Dialogue};
 use crate::report::{Failure, output};
 use crate::server::Server;
 use crate::tool::Tool;
@@ -16,6 +16,8 @@ const CONNECTIONS: usize = 50;
 
 /// User-mode instructions a request, of the whole server process.
 const INSTRUCTIONS: f64 = 330.0;
+/// The same with HTTP: half of them parse the request.
+const HTTP_INSTRUCTIONS: f64 = 1_650.0;
 /// System calls a request: one recv, one send, a share of one wait.
 const CALLS: f64 = 2.2;
 /// Bytes of memory for a connection that made a request and waits.
@@ -35,13 +37,20 @@ pub(super) fn run(table: &mut Table<'_>) {
     });
     let Some(program) = built else { return };
     pin();
+    let (instructions, calls) = (Kind::Instructions, Kind::Calls);
     let counts = [
-        ("hello, instructions", Tool::Valgrind, Kind::Instructions, INSTRUCTIONS, "per request"),
-        ("hello, system calls", Tool::Strace, Kind::Calls, CALLS, "per request"),
+        ("hello, instructions", instructions, HELLO, INSTRUCTIONS),
+        ("hello, system calls", calls, HELLO, CALLS),
+        ("hello --http, instructions", instructions, HTTP, HTTP_INSTRUCTIONS),
+        ("hello --http, system calls", calls, HTTP, CALLS),
     ];
-    for (name, tool, kind, limit, unit) in counts {
+    for (name, kind, spoken, limit) in counts {
+        let tool = match kind {
+            Kind::Instructions => Tool::Valgrind,
+            Kind::Calls => Tool::Strace,
+        };
         if table.report.has(tool, name) {
-            table.row(name, limit, unit, || requests(&program, kind));
+            table.row(name, limit, "per request", || requests(&program, kind, spoken));
         }
     }
     const IDLE: &str = "hello, idle connection";
@@ -74,14 +83,21 @@ fn processor(status: &str) -> Option<&str> {
     list.trim().split(['-', ',']).next().filter(|processor| !processor.is_empty())
 }
 
+/// How hello is started, and what is said to it.
+type Spoken = (&'static [&'static str], Dialogue);
+
+const HELLO: Spoken = (&[], load::HELLO);
+const HTTP: Spoken = (&["--http"], load::HTTP);
+
 /// The cost of one request, from two runs with different numbers of rounds.
-fn requests(program: &Path, kind: Kind) -> Result<f64, Failure> {
+fn requests(program: &Path, kind: Kind, spoken: Spoken) -> Result<f64, Failure> {
+    let (options, dialogue) = spoken;
     let run = |rounds: usize| -> Result<(u64, u64), Failure> {
         let counter = Counter::new(kind)?;
         let mut command = counter.command(program);
-        command.args(SERVE);
+        command.args(SERVE).args(options);
         let server = Server::start(command)?;
-        let clients = load::run(server.address(), CONNECTIONS, rounds)?;
+        let clients = load::run(server.address(), dialogue, CONNECTIONS, rounds)?;
         // Closed first: a server that is told to end lets its connections finish.
         drop(clients);
         server.terminate()?;
