@@ -3,17 +3,17 @@
 //! Run it:     cargo run -p examples --bin select_lists     (on Unix)
 //! Try this:   leave the urgent byte unread, and see the third list come back.
 
-#![cfg_attr(not(unix), allow(unused))]
+#![cfg_attr(any(not(unix), target_os = "illumos"), allow(unused))]
 
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::time::Duration;
 
-#[cfg(unix)]
+#[cfg(all(unix, not(target_os = "illumos")))]
 use {poll::select, rustix::net};
 
 /// Asks about all ends in all three lists and names those that are ready.
-#[cfg(unix)]
+#[cfg(all(unix, not(target_os = "illumos")))]
 fn show(what: &str, ends: &[(&TcpStream, &str)]) -> io::Result<()> {
     let all: Vec<&TcpStream> = ends.iter().map(|(sock, _)| *sock).collect();
     let (rlist, wlist, xlist) = select(&all, &all, &all, Some(Duration::ZERO))?;
@@ -27,7 +27,7 @@ fn show(what: &str, ends: &[(&TcpStream, &str)]) -> io::Result<()> {
     Ok(())
 }
 
-#[cfg(unix)]
+#[cfg(all(unix, not(target_os = "illumos")))]
 fn main() -> io::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let client = TcpStream::connect(listener.local_addr()?)?;
@@ -56,7 +56,7 @@ fn main() -> io::Result<()> {
     Ok(())
 }
 
-#[cfg(not(unix))]
+#[cfg(any(not(unix), target_os = "illumos"))]
 fn main() {
-    println!("The three lists are for Unix; a Selector is for every system.");
+    println!("poll::select is not on this system; a Selector is on every one.");
 }
