@@ -1,6 +1,5 @@
 //! Every operation on a socket, inside what others have built to run futures: `FuturesUnordered`,
 //! `join!`, `select!`, and an executor that is not ours. On every backend.
-#![cfg(unix)]
 
 mod socket_util;
 

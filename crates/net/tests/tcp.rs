@@ -1,5 +1,4 @@
 //! TCP streams and listeners, over every backend of this machine.
-#![cfg(unix)]
 
 mod socket_util;
 

@@ -165,8 +165,16 @@ impl Socket {
 
     #[inline]
     pub(crate) fn recv(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        match rustix::net::recv(&self.0, buffer, RecvFlags::empty()) {
+        self.recv_with(buffer, RecvFlags::empty())
+    }
+
+    #[inline]
+    fn recv_with(&self, buffer: &mut [u8], flags: RecvFlags) -> io::Result<usize> {
+        match rustix::net::recv(&self.0, buffer, flags) {
             Ok((_, length)) => Ok(length),
+            // This side has closed the direction, which reads as the end everywhere else.
+            #[cfg(windows)]
+            Err(rustix::io::Errno::SHUTDOWN) => Ok(0),
             Err(errno) => Err(failed(errno)),
         }
     }
@@ -181,7 +189,7 @@ impl Socket {
 
     /// As [`Socket::recv`], and what is received stays to be received again.
     pub(crate) fn peek(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        Ok(rustix::net::recv(&self.0, buffer, RecvFlags::PEEK)?.1)
+        self.recv_with(buffer, RecvFlags::PEEK)
     }
 
     /// Fills one buffer after the other; see recvmsg(2).
@@ -191,7 +199,7 @@ impl Socket {
 
     /// Sends one buffer after the other; see sendmsg(2).
     pub(crate) fn send_vectored(&self, buffers: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.0.send_vectored_with_flags(buffers, QUIET.bits() as _)
+        self.0.send_vectored_with_flags(buffers, QUIET.bits() as _).map_err(with_kind)
     }
 
     pub(crate) fn shutdown(&self, how: Shutdown) -> io::Result<()> {
@@ -233,7 +241,17 @@ pub(crate) enum Kind {
 #[cold]
 #[inline(never)]
 fn failed(errno: rustix::io::Errno) -> io::Error {
-    errno.into()
+    with_kind(errno.into())
+}
+
+/// The error under the kind that it has on Unix, where std knows none: on Windows a direction that
+/// this side has closed has an error of its own.
+fn with_kind(error: io::Error) -> io::Error {
+    #[cfg(windows)]
+    if error.raw_os_error() == Some(rustix::io::Errno::SHUTDOWN.raw_os_error()) {
+        return io::Error::new(io::ErrorKind::BrokenPipe, error);
+    }
+    error
 }
 
 fn open(address: &Address, kind: Type) -> io::Result<socket2::Socket> {
@@ -303,11 +321,14 @@ impl AcceptFailure {
     #[cfg(windows)]
     pub(crate) fn of(error: &io::Error) -> AcceptFailure {
         const WSAEMFILE: i32 = 10024;
+        const WSAECONNABORTED: i32 = 10053;
         const WSAECONNRESET: i32 = 10054;
         const WSAENOBUFS: i32 = 10055;
+        const WSAENOTCONN: i32 = 10057;
         match error.raw_os_error() {
             Some(WSAEMFILE | WSAENOBUFS) => AcceptFailure::Exhausted,
-            Some(WSAECONNRESET) => AcceptFailure::Connection,
+            // Of a connection that was reset before, Windows says the second and wine the third.
+            Some(WSAECONNABORTED | WSAECONNRESET | WSAENOTCONN) => AcceptFailure::Connection,
             _ => AcceptFailure::Listener,
         }
     }

@@ -228,7 +228,12 @@ impl<K: Family> Stream<K> {
     ///
     /// Those of shutdown(2).
     pub fn shutdown(&mut self, how: Shutdown) -> Result<()> {
-        self.io.source.socket.shutdown(how)
+        self.io.source.socket.shutdown(how)?;
+        if how != Shutdown::Write {
+            // Windows does not report what this side does; now every read finds its end.
+            self.io.source.report(Readiness::READ | Readiness::READ_HANGUP, &self.io.core);
+        }
+        Ok(())
     }
 
     /// Splits the connection, for one task to read and another to write. It is closed when both

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test file uses its share")]
 
 pub(crate) mod alone;
-#[cfg(feature = "programs")]
+#[cfg(all(unix, feature = "programs"))]
 pub(crate) mod program;
 #[cfg(all(target_os = "linux", feature = "programs"))]
 pub(crate) mod trace;
