@@ -33,10 +33,20 @@ pub(crate) fn metadata_of(mut cargo: Command) -> Result<Value, Failure> {
 /// Builds with a `--message-format=json` and returns the executables it made.
 ///
 /// A library's unit tests, its integration tests and programs come as they are built: each once.
-pub(crate) fn executables(mut command: Command) -> Result<Vec<PathBuf>, Failure> {
+pub(crate) fn executables(command: Command) -> Result<Vec<PathBuf>, Failure> {
+    Ok(messages(command)?.lines().filter_map(executable).collect())
+}
+
+/// As [`executables`], without the programs that are built because tests start them.
+pub(crate) fn suites(command: Command) -> Result<Vec<PathBuf>, Failure> {
+    let text = messages(command)?;
+    let tests = text.lines().filter(|line| is_test(line));
+    Ok(tests.filter_map(executable).collect())
+}
+
+fn messages(mut command: Command) -> Result<String, Failure> {
     command.arg("--message-format=json-render-diagnostics");
-    let text = output(command).map_err(|failure| without_messages(&failure.to_string()))?;
-    Ok(text.lines().filter_map(executable).collect())
+    Ok(output(command).map_err(|failure| without_messages(&failure.to_string()))?)
 }
 
 /// What cargo says to people; what it says to programs would hide it.
@@ -49,6 +59,11 @@ fn executable(line: &str) -> Option<PathBuf> {
     let message: Value = serde_json::from_str(line).ok()?;
     (message["reason"] == "compiler-artifact").then_some(())?;
     message["executable"].as_str().map(PathBuf::from)
+}
+
+fn is_test(line: &str) -> bool {
+    let message: Option<Value> = serde_json::from_str(line).ok();
+    message.is_some_and(|message| message["profile"]["test"] == true)
 }
 
 #[cfg(test)]
@@ -67,5 +82,13 @@ mod tests {
         assert_eq!(executable(program), Some(PathBuf::from("/t/debug/program")));
         assert_eq!(executable(library), None);
         assert_eq!(executable("   Compiling gen"), None);
+    }
+
+    #[test]
+    fn tests_are_told_from_programs() {
+        assert!(is_test(r#"{"reason":"compiler-artifact","profile":{"test":true}}"#));
+        assert!(!is_test(r#"{"reason":"compiler-artifact","profile":{"test":false}}"#));
+        assert!(!is_test(r#"{"reason":"build-finished"}"#));
+        assert!(!is_test("   Compiling gen"));
     }
 }

@@ -7,6 +7,8 @@ mod format;
 mod layers;
 pub(crate) mod licences;
 mod lines;
+pub(crate) mod targets;
+mod wine;
 mod words;
 
 use crate::cargo;

@@ -29,6 +29,8 @@ Usage: cargo xtask COMMAND
                     and hello --http with curl, wrk, ab, nginx and HAProxy
   check             format, lints, docs, layering, unsafe fence, sizes, licences, words
   check --memory    sched and gen under AddressSanitizer and valgrind, and the loom model check
+  check --targets   types for macOS, FreeBSD, illumos, Android and Windows; and for Windows
+                    the suites and hello under wine
   count             instructions, system calls and memory, against their limits; and sched
                     beside FuturesUnordered in time, printed only
   ecosystem         the programs of examples/ecosystem, which is a workspace of its own, driven by
@@ -48,6 +50,7 @@ fn main() -> ExitCode {
         ["test"] => test::run,
         ["check"] => check::run,
         ["check", "--memory"] => memory::run,
+        ["check", "--targets"] => check::targets::run,
         ["count"] => count::run,
         ["ecosystem"] => ecosystem::run,
         ["load", ref rest @ ..] => return load::main(rest),
