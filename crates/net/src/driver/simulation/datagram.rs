@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::errors::{NO_BUFFERS, failed};
@@ -124,7 +125,7 @@ impl State {
 
     /// The network may lose, double and delay it.
     fn send_inet(&mut self, id: SocketId, host: HostId, to: Address, mut message: Message) {
-        let Address::Inet(address) = to else { return };
+        let Ok(address) = SocketAddr::try_from(to) else { return };
         let Some(other) = self.host_at(host, address.ip()) else { return };
         if let Some(Address::Inet(from)) = &mut message.from
             && from.ip().is_unspecified()
