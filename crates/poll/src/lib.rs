@@ -72,10 +72,14 @@
 //! | read-hangup flag | epoll, poll | poll on FreeBSD | poll | none |
 //! | both directions in one event | yes | not native | yes | yes |
 //! | system calls for a wait | 1; native 5 | 1; native a few | 1 | 1 |
+//! | [`select()`] for three lists | yes | yes | absent | absent |
+//! | [`Notifier`] | eventfd | pipe; native its own | pipe; native its own | its own |
+//! | checked by | tests; Android by types | types | types | tests under wine |
 //!
-//! Linux is tested. What needs nothing of Unix was also run for Windows, under wine; the others
-//! follow their manuals. On illumos and Windows the native backend may report an urgent byte as
-//! something to read.
+//! The tests under wine are those of the contract that need nothing of Unix: sockets, in level and
+//! one-shot mode. Types alone say that the code compiles (for macOS, FreeBSD, illumos, and
+//! Android); what these systems then do follows their manuals. On illumos and Windows the native
+//! backend may report an urgent byte as something to read.
 //!
 //! # What it refuses
 //!
