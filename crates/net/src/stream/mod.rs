@@ -83,7 +83,7 @@ impl<K: Family> Stream<K> {
         let address = address.into();
         let socket = loop {
             match core.driver.connect(&address) {
-                Err(error) if !K::TELLS_OF_ROOM && error.kind() == ErrorKind::WouldBlock => {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     pause(&core, UNIX_PAUSE).await?;
                 }
                 begun => break begun?,
