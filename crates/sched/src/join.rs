@@ -273,6 +273,22 @@ impl fmt::Debug for JoinError {
 
 impl std::error::Error for JoinError {}
 
+/// For tasks whose own errors are those of input and output, so that `?` passes both on. What a task
+/// panicked with is left as a message.
+///
+/// ```
+/// fn joined(ended: Result<u8, sched::JoinError>) -> std::io::Result<u8> {
+///     Ok(ended?)
+/// }
+/// let error = joined(Err(sched::JoinError::Cancelled)).unwrap_err();
+/// assert_eq!(error.to_string(), "the task was cancelled");
+/// ```
+impl From<JoinError> for std::io::Error {
+    fn from(error: JoinError) -> std::io::Error {
+        std::io::Error::other(error.to_string())
+    }
+}
+
 impl<O> fmt::Debug for JoinHandle<O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("JoinHandle")
