@@ -278,10 +278,10 @@ impl Driver {
     /// What finds the addresses of a name; it blocks.
     pub(crate) fn resolver(&self) -> io::Result<Resolver> {
         match self {
-            Driver::Kernel(_) => Ok(lookup::resolve),
+            Driver::Kernel(_) => Ok(Box::new(lookup::resolve)),
             Driver::Manual(_) => Err(no_sockets()),
             #[cfg(feature = "sim")]
-            Driver::Simulated(_) => Err(simulation::unsupported("names")),
+            Driver::Simulated(simulated) => Ok(simulated.resolver()),
         }
     }
 

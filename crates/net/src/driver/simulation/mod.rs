@@ -16,11 +16,11 @@ use std::cell::{RefCell, RefMut};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::driver::{Readiness, Unpark};
+use crate::driver::{Readiness, Resolver, Unpark};
 use crate::family::Address;
 use crate::source::Source;
 pub use faults::Fault;
@@ -177,6 +177,24 @@ impl Simulated {
         for (source, readiness) in news {
             report(&source, readiness);
         }
+    }
+
+    /// What finds the addresses of hosts by their names, IPv6 first.
+    pub(crate) fn resolver(&self) -> Resolver {
+        let state = self.world.state();
+        let mut names: Vec<(String, [IpAddr; 2])> =
+            vec![("localhost".into(), [Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()])];
+        names.extend(
+            state
+                .hosts
+                .iter()
+                .map(|host| (host.name.to_string(), [host.v6.into(), host.v4.into()])),
+        );
+        Box::new(move |name, port| {
+            let found = names.iter().find(|(known, _)| known == name);
+            let addresses = found.ok_or(io::ErrorKind::NotFound)?.1;
+            Ok(addresses.into_iter().map(|ip| (ip, port).into()).collect())
+        })
     }
 
     pub(crate) fn register(&self, source: &Rc<Source>) -> io::Result<()> {
