@@ -11,8 +11,10 @@ mod ecosystem;
 mod http;
 mod load;
 mod memory;
+mod mutations;
 mod report;
 mod server;
+mod sim;
 mod source;
 mod test;
 mod tool;
@@ -35,6 +37,10 @@ Usage: cargo xtask COMMAND
                     beside FuturesUnordered in time, printed only
   ecosystem         the programs of examples/ecosystem, which is a workspace of its own, driven by
                     curl, h2load, openssl, redis-cli and redis-benchmark
+  sim [--seeds N] [--seed S] [--scenario NAME]
+                    programs in a simulation, from many seeds: without arguments a fixed set
+                    and some fresh ones; with --seed from this one on
+  sim --mutations   whether the simulation finds faults that are put into a copy of the tree
   load ADDRESS CONNECTIONS ROUNDS [--hold]
                     a client for hello: ROUNDS requests on each connection, in lock-step;
                     with --hold it keeps the connections until its input ends
@@ -53,6 +59,11 @@ fn main() -> ExitCode {
         ["check", "--targets"] => check::targets::run,
         ["count"] => count::run,
         ["ecosystem"] => ecosystem::run,
+        ["sim", ref rest @ ..] => {
+            let mut report = Report::new();
+            sim::run(&mut report, rest);
+            return report.finish();
+        }
         ["load", ref rest @ ..] => return load::main(rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
