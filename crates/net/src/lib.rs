@@ -49,7 +49,8 @@
 //!
 //! It does not move tasks between threads: a loop and everything in it belong to the thread that
 //! made it, and [`Handle`] and wakers are what other threads get. It has no detached tasks, no DNS
-//! resolver, no TLS, no HTTP. It does not survive fork(2) without exec(2).
+//! resolver, no TLS, and no HTTP but that of its program `hello`. It does not survive fork(2)
+//! without exec(2).
 
 mod ask;
 #[cfg(feature = "channel")]
