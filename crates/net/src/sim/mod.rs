@@ -29,6 +29,8 @@
 //! assert!(report.time > Duration::from_millis(4), "two round trips take their time");
 //! ```
 //!
+//! The [`guide`] takes a protocol through it in twenty lines.
+//!
 //! # What it promises
 //!
 //! The same seed and the same source give the same [`Report::hash`], on every machine. No fault
@@ -40,6 +42,9 @@
 //! Real threads, descriptors other than sockets, multicast, out-of-band data, and the sizes of socket
 //! buffers that a program sets. They give an error of the kind
 //! [`Unsupported`](std::io::ErrorKind::Unsupported), or in the last case change nothing.
+
+#[doc = include_str!("../../docs/simulation.md")]
+pub mod guide {}
 
 mod check;
 mod failure;
