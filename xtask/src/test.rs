@@ -12,17 +12,21 @@ use crate::report::Report;
 pub(crate) fn run(report: &mut Report) {
     // Built first and by itself, so that the times below are those of the tests.
     report.command("build the tests", workspace(&["--no-run"]));
-    report.command("unit tests", workspace(&["--lib", "--bins"]));
-    report.command("property and cross-crate tests", workspace(&["--test", "*"]));
+    // By this name and not by `--test "*"`, which would refuse those that need a feature.
+    report.command("unit, property and cross-crate tests", workspace(&["--tests"]));
     report.command("doc tests", workspace(&["--doc"]));
-    let mut without = cargo(&["test", "--package", "net", "--no-default-features"]);
-    without.arg("--no-fail-fast");
-    report.command("net without programs", without);
-    let tracing = ["test", "--package", "net", "--features", "tracing", "--test", "tracing"];
-    report.command("net with tracing", cargo(&tracing));
+    report.command("net without features", net(&["--no-default-features"]));
+    report.command("net with every feature", net(&["--all-features"]));
     answers::run(report);
     http::run(report);
     memory::run(report);
+}
+
+/// The tests of net with other features than those that are on by default.
+fn net(features: &[&str]) -> Command {
+    let mut command = cargo(&["test", "--package", "net", "--no-fail-fast", "--tests"]);
+    command.args(features);
+    command
 }
 
 /// A part of the tests of all crates; all that fail are shown, not the first alone.

@@ -50,7 +50,8 @@ http {
 }
 ";
 
-/// It asks hello by itself whether it is well, and answers 503 once it is not.
+/// It asks hello by itself whether it is well, and answers 503 once it is not: with time enough for a
+/// machine that is busy.
 const HAPROXY: &str = "\
 defaults
   mode http
@@ -62,8 +63,9 @@ frontend front
   default_backend back
 backend back
   option httpchk
+  timeout check 10s
   http-reuse always
-  server hello ADDRESS check inter 50ms fall 1
+  server hello ADDRESS check inter 50ms
 ";
 
 pub(super) fn nginx(server: &mut Server, folder: &Folder) -> Result<(), Failure> {
