@@ -3,10 +3,11 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use net::sim::{FailureKind, Fault, Sim, check};
-use net::{Server, TcpListener, TcpStream, UdpSocket, now, sleep, spawn, timeout};
+use net::{Server, TcpListener, TcpStream, UdpSocket, now, sleep, spawn, timeout, yield_now};
 
 const PORT: u16 = 5001;
 
@@ -267,4 +268,214 @@ async fn ask(socket: &UdpSocket, question: &[u8]) -> std::io::Result<()> {
             }
         }
     }
+}
+
+/// A server of everything that faults meet, and a client that uses it for two seconds, whatever comes.
+fn traffic(sim: Sim) -> Sim {
+    let (mut sim, server) = with_echo(sim);
+    sim.service("datagrams", async || {
+        let socket = UdpSocket::bind(everywhere())?;
+        let mut buffer = [0; 64];
+        loop {
+            if let Ok((received, from)) = socket.recv_from(&mut buffer).await {
+                let _ = socket.send_to(&buffer[..received.length], &from).await;
+            }
+        }
+    });
+    let datagrams = (sim.address("datagrams"), PORT).into();
+    sim.host("client", async move || {
+        let start = now();
+        while now() - start < 2 * SECOND {
+            let echo = spawn(timeout(SECOND, there_and_back(server, vec![7; 3000])));
+            let _ = timeout(SECOND, ask_once(datagrams)).await;
+            #[cfg(unix)]
+            {
+                let (mut near, mut far) = net::UnixStream::pair()?;
+                near.write_all(b"across the room").await?;
+                let _ = timeout(SECOND, far.chunk()).await;
+            }
+            let _ = echo.await;
+        }
+        Ok(())
+    });
+    sim
+}
+
+async fn ask_once(server: SocketAddr) -> std::io::Result<()> {
+    let socket = UdpSocket::bind("0.0.0.0:0".parse().unwrap())?;
+    socket.send_to(b"anybody there?", &server).await?;
+    socket.recv(&mut [0; 64]).await.map(drop)
+}
+
+#[test]
+fn every_fault_strikes_at_its_moment_and_once() {
+    for fault in Fault::ALL {
+        if fault == Fault::ShortRead && !cfg!(unix) {
+            continue;
+        }
+        let sim = traffic(Sim::new(1).fault_at(fault, SECOND / 2));
+        let report = sim.run().unwrap_or_else(|failure| panic!("{fault}: {failure}"));
+        assert_eq!(report.faults, [(fault, 1)].into(), "{fault}");
+    }
+}
+
+#[test]
+fn every_fault_strikes_at_its_rate() {
+    for fault in Fault::ALL {
+        if fault == Fault::ShortRead && !cfg!(unix) {
+            continue;
+        }
+        // A host that is down does not crash.
+        let least = if fault == Fault::Crash { 1 } else { 2 };
+        let rate = if Fault::HARMLESS.contains(&fault) { 1.0 } else { 0.3 };
+        let report = traffic(Sim::new(1).rate(fault, rate)).run();
+        let report = report.unwrap_or_else(|failure| panic!("{fault}: {failure}"));
+        assert!(report.faults[&fault] >= least, "{fault}: {:?}", report.faults);
+    }
+}
+
+#[test]
+fn a_host_may_crash_after_its_program_has_ended() {
+    let mut sim = Sim::new(0);
+    sim.host("short", async || Ok(()));
+    let short = (sim.address("short"), PORT).into();
+    sim.host("long", async move || {
+        sleep(5 * SECOND).await;
+        let refused = TcpStream::connect(short).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused, "it is up again, with no program");
+        Ok(())
+    });
+    sim.crash("short", SECOND..3 * SECOND);
+    sim.run().unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+#[test]
+fn who_connects_to_a_host_that_is_down_gets_through_later() {
+    let (mut sim, server) = with_echo(Sim::new(5));
+    sim.host("client", async move || {
+        sleep(2 * SECOND).await;
+        assert_eq!(there_and_back(server, b"hello".to_vec()).await?, b"hello");
+        Ok(())
+    });
+    sim.crash("server", SECOND..8 * SECOND);
+    let report = sim.run().unwrap_or_else(|failure| panic!("{failure}"));
+    assert!(report.time > 8 * SECOND);
+}
+
+#[test]
+fn who_connects_to_a_host_that_stays_down_is_told() {
+    let (mut sim, server) = with_echo(Sim::new(5));
+    sim.host("client", async move || {
+        sleep(2 * SECOND).await;
+        let start = now();
+        let error = TcpStream::connect(server).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        assert_eq!((now() - start).as_secs(), 127);
+        Ok(())
+    });
+    sim.crash("server", SECOND..1000 * SECOND);
+    sim.run().unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+#[test]
+fn a_crash_takes_the_backlog_along() {
+    let mut sim = Sim::new(6);
+    sim.service("server", async || {
+        let listener = TcpListener::bind(everywhere())?;
+        sleep(60 * SECOND).await;
+        listener.accept().await.map(drop)
+    });
+    let server = (sim.address("server"), PORT).into();
+    sim.host("client", async move || {
+        let mut stream = TcpStream::connect(server).await?;
+        sleep(5 * SECOND).await;
+        stream.write_all(b"anybody there?").await?;
+        assert_eq!(stream.chunk().await.unwrap_err().kind(), ErrorKind::ConnectionReset);
+        Ok(())
+    });
+    sim.crash("server", SECOND..2 * SECOND);
+    sim.run().unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+#[test]
+fn a_sender_gives_up_after_a_quarter_of_an_hour_and_a_reader_never() {
+    let (mut sim, server) = with_echo(Sim::new(7));
+    sim.host("client", async move || {
+        let mut stream = TcpStream::connect(server).await?;
+        let mut silent = TcpStream::connect(server).await?;
+        sleep(2 * SECOND).await;
+        let start = now();
+        stream.write_all(b"anybody there?").await?;
+        assert_eq!(stream.chunk().await.unwrap_err().kind(), ErrorKind::TimedOut);
+        assert_eq!((now() - start).as_secs(), 924);
+        assert!(timeout(5000 * SECOND, silent.chunk()).await.is_err());
+        Ok(())
+    });
+    sim.partition("server", "client", SECOND..10_000 * SECOND);
+    sim.run().unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+#[test]
+fn a_reader_that_is_stuck_lets_buffers_fill_and_no_more() {
+    let sim = Sim::new(8).buffers(5000, 3000).fault_at(Fault::StuckReader, Duration::ZERO);
+    let (mut sim, server) = with_echo(sim);
+    sim.host("client", async move || {
+        let mut stream = TcpStream::connect(server).await?;
+        let mut written = 0;
+        while let Ok(wrote) = timeout(60 * SECOND, stream.write(&[7; 1000])).await {
+            written += wrote?;
+        }
+        assert!((5000..=8000).contains(&written), "{written}");
+        // The other connections go on.
+        assert_eq!(there_and_back(server, b"hello".to_vec()).await?, b"hello");
+        Ok(())
+    });
+    sim.run().unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+#[test]
+fn a_server_of_datagrams_crashes_too() {
+    let mut sim = Sim::new(9).fault_at(Fault::Crash, SECOND);
+    let starts = Rc::new(std::cell::Cell::new(0));
+    let counted = Rc::clone(&starts);
+    sim.service("server", async move || {
+        counted.set(counted.get() + 1);
+        let socket = UdpSocket::bind(everywhere())?;
+        loop {
+            socket.recv(&mut [0; 64]).await?;
+        }
+    });
+    let server = (sim.address("server"), PORT).into();
+    sim.host("client", async move || {
+        let socket = UdpSocket::bind("0.0.0.0:0".parse().unwrap())?;
+        for _ in 0..30 {
+            socket.send_to(b"hello", &server).await?;
+            sleep(SECOND).await;
+        }
+        Ok(())
+    });
+    sim.run().unwrap_or_else(|failure| panic!("{failure}"));
+    assert_eq!(starts.get(), 2);
+}
+
+#[test]
+fn a_task_that_asks_in_a_circle_gets_its_answer() {
+    let (mut sim, server) = with_echo(Sim::new(10));
+    sim.host("client", async move || {
+        let mut stream = TcpStream::connect(server).await?;
+        stream.write_all(b"!").await?;
+        let mut buffer = [0; 8];
+        loop {
+            match stream.try_read(&mut buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => yield_now().await,
+                read => break assert_eq!(read?, 1),
+            }
+        }
+        let start = now();
+        while now() - start < SECOND / 100 {
+            yield_now().await;
+        }
+        Ok(())
+    });
+    sim.run().unwrap_or_else(|failure| panic!("{failure}"));
 }

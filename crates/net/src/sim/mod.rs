@@ -39,9 +39,30 @@
 //!
 //! # What it does not simulate
 //!
-//! Real threads, descriptors other than sockets, multicast, out-of-band data, and the sizes of socket
-//! buffers that a program sets. They give an error of the kind
+//! Real threads, descriptors other than sockets, multicast, out-of-band data, credentials, and the
+//! sizes of socket buffers that a program sets. They give an error of the kind
 //! [`Unsupported`](std::io::ErrorKind::Unsupported), or in the last case change nothing.
+//!
+//! Otherwise its sockets do what those of Linux do: one suite of tests runs over both, and knows of
+//! these differences.
+//!
+//! - *Paths.* There is no file system. The path of a Unix socket is free again once the socket is
+//!   dropped, where on a real system the file is in the way until somebody removes it; connecting to
+//!   it is refused as there.
+//! - *Time.* A program takes no time, however much it does in a turn; only one that asks in a circle
+//!   instead of waiting sees the clock move. Within a host, what a connection carries takes 20 µs, and is
+//!   not there yet when the write returns; datagrams are.
+//! - *IPv6.* Sockets of one version do not hear the other: a listener on `[::]` accepts nothing over
+//!   IPv4, as with the option `IPV6_V6ONLY`.
+//! - *Time outs.* A sender gives up after 924.6 seconds, who connects after 127 seconds. Who only waits to
+//!   read is told nothing: keep-alive sends no probes. `TIME_WAIT` takes no port.
+//! - *Datagrams.* They are not fragmented, and none is reordered unless
+//!   [`Fault::DatagramReorder`] strikes. A sender is never slowed down.
+//! - *Limits.* Buffers hold what [`Sim::buffers`] says, exactly; Linux counts its own bookkeeping too and
+//!   lets buffers grow.
+//!
+//! What a program measures by the kernel's clock, by files or by the environment is real, and repeats
+//! only as far as that does.
 
 #[doc = include_str!("../../docs/simulation.md")]
 pub mod guide {}
@@ -268,6 +289,12 @@ impl Sim {
     /// A [`Failure`] that names the seed and the last events, when a host ends with an error, when
     /// any task panics, when everything waits for ever, and when a limit is reached.
     pub fn run(self) -> Result<Report, Box<Failure>> {
+        let world = self.world();
+        run::run(self, &world)
+    }
+
+    /// The world that the hosts will share.
+    fn world(&self) -> Rc<World> {
         let world = World::new(self.seed, self.settings.clone());
         for (fault, rate) in &self.rates {
             world.set_rate(*fault, *rate);
@@ -281,7 +308,7 @@ impl Sim {
         if let Some(only) = &self.only {
             world.allow_only(only.clone());
         }
-        run::run(self, &world)
+        world
     }
 
     /// Lets only these strikes happen, of all that the rates would bring.

@@ -1,11 +1,15 @@
 //! Who has which address.
 
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+#[cfg(unix)]
+use super::errors::WRONG_KIND;
 use super::errors::{NO_DESCRIPTOR, failed};
-use super::world::{HostId, State, Transport};
+use super::world::{HostId, SocketId, State, Transport};
 use crate::family::Address;
+#[cfg(unix)]
+use crate::family::UnixAddr;
 
 impl State {
     /// The address that a socket bound to `address` gets.
@@ -31,15 +35,29 @@ impl State {
                 Address::Inet(address)
             }
             #[cfg(unix)]
-            Address::Local(crate::family::UnixAddr::Unnamed) => {
+            Address::Local(UnixAddr::Unnamed) => {
                 return Err(ErrorKind::InvalidInput.into());
             }
             #[cfg(unix)]
             Address::Local(_) => address.clone(),
         };
-        let bound = &self.hosts[host].bound;
-        if bound.iter().any(|(kind, at, _)| *kind == transport && collide(at, &claimed)) {
+        let own = &mut self.hosts[host];
+        let of_connection = match &claimed {
+            Address::Inet(at) => transport == Transport::Stream && own.ports.contains(&at.port()),
+            #[cfg(unix)]
+            Address::Local(_) => false,
+        };
+        let is_taken = |bound: &(Transport, Address, SocketId)| {
+            // Paths are the file system's, whatever the sockets carry.
+            let same = bound.0 == transport || !matches!(claimed, Address::Inet(_));
+            same && collide(&bound.1, &claimed)
+        };
+        if of_connection || own.bound.iter().any(is_taken) {
             return Err(ErrorKind::AddrInUse.into());
+        }
+        #[cfg(unix)]
+        if let Address::Local(UnixAddr::Path(path)) = &claimed {
+            own.paths.insert(path.clone());
         }
         Ok(claimed)
     }
@@ -50,11 +68,52 @@ impl State {
             let port = self.hosts[host].next_port;
             self.hosts[host].next_port = if port == u16::MAX { 49_152 } else { port + 1 };
             let wanted = Address::Inet(SocketAddr::new(ip, port));
-            if !self.hosts[host].bound.iter().any(|(_, at, _)| collide(at, &wanted)) {
+            let own = &self.hosts[host];
+            let is_bound = own.bound.iter().any(|(_, at, _)| collide(at, &wanted));
+            if !is_bound && !own.ports.contains(&port) {
                 return Ok(port);
             }
         }
         Err(ErrorKind::AddrInUse.into())
+    }
+
+    /// The host's own address in its dealings with `to`.
+    pub(super) fn ip_towards(&self, host: HostId, to: IpAddr) -> IpAddr {
+        let own = &self.hosts[host];
+        match to {
+            IpAddr::V4(to) if to.is_loopback() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(to) if to.is_loopback() => to.into(),
+            IpAddr::V4(_) => own.v4.into(),
+            IpAddr::V6(_) => own.v6.into(),
+        }
+    }
+
+    /// The Unix socket that is bound to the address.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](ErrorKind::NotFound) for a path that is not there,
+    /// [`ConnectionRefused`](ErrorKind::ConnectionRefused) where nobody is any more, EPROTOTYPE where
+    /// the socket is of another kind.
+    #[cfg(unix)]
+    pub(super) fn local_receiver(
+        &self,
+        host: HostId,
+        transport: Transport,
+        address: &Address,
+    ) -> io::Result<SocketId> {
+        let own = &self.hosts[host];
+        if let Some((kind, _, id)) = own.bound.iter().find(|(_, at, _)| at == address) {
+            return if *kind == transport { Ok(*id) } else { Err(failed(WRONG_KIND)) };
+        }
+        Err(match address {
+            Address::Local(UnixAddr::Path(path)) if !own.paths.contains(path) => {
+                ErrorKind::NotFound
+            }
+            Address::Local(UnixAddr::Unnamed) => ErrorKind::InvalidInput,
+            _ => ErrorKind::ConnectionRefused,
+        }
+        .into())
     }
 
     /// # Errors

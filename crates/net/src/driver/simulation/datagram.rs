@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::errors::{NO_BUFFERS, failed};
+use super::errors::{NO_BUFFERS, NO_DESTINATION, OTHER_FAMILY, TOO_LONG, failed};
 use super::faults::Fault;
 use super::world::{Event, HostId, Kind, SocketId, State, Transport};
 use crate::driver::{Readiness, Received};
@@ -15,11 +15,16 @@ use crate::family::Address;
 #[derive(Debug, Default)]
 pub(super) struct Datagrams {
     received: VecDeque<Message>,
-    /// Bytes in `received`.
+    /// What `received` takes of the buffer, in bytes.
     held: usize,
     pub(super) remote: Option<Address>,
-    /// The other end of a pair.
-    pair: Option<SocketId>,
+    /// The Unix socket that this one is connected to; stale once that is gone.
+    peer: Option<SocketId>,
+    /// Senders that found the queue of this Unix socket full.
+    #[cfg(unix)]
+    waiting: Vec<SocketId>,
+    /// When the last datagram arrives that this socket has sent: the next comes later.
+    last_due: Duration,
 }
 
 /// A datagram on its way.
@@ -32,6 +37,13 @@ pub(super) struct Message {
 impl Datagrams {
     pub(super) fn readiness(&self) -> Readiness {
         if self.received.is_empty() { Readiness::WRITE } else { Readiness::READ | Readiness::WRITE }
+    }
+}
+
+impl Message {
+    /// What it takes of a receive buffer, in bytes.
+    fn charge(&self) -> usize {
+        self.bytes.len() + OVERHEAD
     }
 }
 
@@ -54,10 +66,12 @@ impl State {
 
     #[cfg(unix)]
     pub(super) fn datagram_pair(&mut self, host: HostId) -> io::Result<(SocketId, SocketId)> {
-        let (near, far) = (self.unbound(host)?, self.unbound(host)?);
-        for (id, pair) in [(near, far), (far, near)] {
+        let near = self.unbound(host)?;
+        let far = self.unbound(host).inspect_err(|_| self.close(near))?;
+        for (id, peer) in [(near, far), (far, near)] {
             if let Some(datagrams) = self.datagrams(id) {
-                datagrams.pair = Some(pair);
+                datagrams.peer = Some(peer);
+                datagrams.remote = Some(Address::Local(crate::family::UnixAddr::Unnamed));
             }
         }
         Ok((near, far))
@@ -65,24 +79,56 @@ impl State {
 
     pub(super) fn connect_to(&mut self, id: SocketId, address: &Address) -> io::Result<()> {
         let host = self.host_of(id)?;
-        if let (Some(local), Address::Inet(remote)) = (self.local(id), address)
-            && let Address::Inet(mut at) = local
-            && at.ip().is_unspecified()
-        {
-            // The system chooses the address that the other side will see.
-            let own = &self.hosts[host];
-            at.set_ip(match remote.ip() {
-                ip if ip.is_loopback() => ip,
-                ip if ip.is_ipv4() => own.v4.into(),
-                _ => own.v6.into(),
-            });
-            if let Some(entry) = self.sockets.get_mut(id) {
-                entry.local = Some(at.into());
+        let mut peer = None;
+        match address {
+            Address::Inet(remote) => {
+                self.check_family(id, *remote)?;
+                self.settle_local(id, host, *remote);
+            }
+            #[cfg(unix)]
+            Address::Local(_) => {
+                let receiver = self.local_receiver(host, Transport::Datagram, address)?;
+                self.check_peer(receiver, id)?;
+                peer = Some(receiver);
             }
         }
         let datagrams = self.datagrams(id).ok_or(ErrorKind::NotConnected)?;
-        datagrams.remote = Some(address.clone());
+        (datagrams.remote, datagrams.peer) = (Some(address.clone()), peer);
         Ok(())
+    }
+
+    /// # Errors
+    ///
+    /// When the address is one of IPv6 and the socket's one of IPv4, or the other way round.
+    fn check_family(&self, id: SocketId, to: SocketAddr) -> io::Result<()> {
+        match self.local(id) {
+            Some(Address::Inet(local)) if local.is_ipv4() != to.is_ipv4() => {
+                Err(failed(OTHER_FAMILY))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// # Errors
+    ///
+    /// When the receiver is connected to another socket.
+    #[cfg(unix)]
+    fn check_peer(&mut self, receiver: SocketId, sender: SocketId) -> io::Result<()> {
+        match self.datagrams(receiver).and_then(|datagrams| datagrams.peer) {
+            Some(peer) if peer != sender => Err(ErrorKind::PermissionDenied.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Connecting chooses the address that the other side will see.
+    fn settle_local(&mut self, id: SocketId, host: HostId, remote: SocketAddr) {
+        let ip = self.ip_towards(host, remote.ip());
+        if let Some(entry) = self.sockets.get_mut(id)
+            && let Some(Address::Inet(local)) = &mut entry.local
+            && local.ip().is_unspecified()
+        {
+            local.set_ip(ip);
+        }
     }
 
     /// Sends a datagram, to where the socket is connected to unless there is an address.
@@ -93,112 +139,180 @@ impl State {
         to: Option<&Address>,
     ) -> io::Result<usize> {
         let host = self.host_of(id)?;
-        if self.strikes(Fault::Interrupted, host) {
-            return Err(ErrorKind::Interrupted.into());
-        }
+        self.interrupt(id, host)?;
         self.take_error(id)?;
         if self.strikes(Fault::NoBuffers, host) {
             return Err(failed(NO_BUFFERS));
         }
-        if bytes.len() > LARGEST {
-            return Err(failed(rustix::io::Errno::MSGSIZE));
-        }
         let from = self.local(id);
         let datagrams = self.datagrams(id).ok_or(ErrorKind::NotConnected)?;
-        let (pair, remote) = (datagrams.pair, datagrams.remote.clone());
         let message = Message { bytes: bytes.to_vec(), from };
-        match to.cloned().or(remote) {
-            Some(to @ Address::Inet(_)) => self.send_inet(id, host, to, message),
+        match to.cloned().or_else(|| datagrams.remote.clone()) {
+            Some(Address::Inet(to)) => self.send_inet(id, host, to, message)?,
             #[cfg(unix)]
-            Some(to @ Address::Local(_)) => {
-                let receiver = self.bound_to(host, Transport::Datagram, &to);
-                self.send_local(receiver.ok_or(ErrorKind::NotFound)?, message)?;
+            Some(address @ Address::Local(_)) => {
+                let receiver = match to {
+                    Some(_) => self.local_receiver(host, Transport::Datagram, &address)?,
+                    None => self.connected_receiver(id)?,
+                };
+                self.send_local(id, receiver, message)?;
             }
-            None => match pair {
-                Some(pair) => self.send_local(pair, message)?,
-                None => return Err(ErrorKind::NotConnected.into()),
-            },
+            None if matches!(message.from, Some(Address::Inet(_))) => {
+                return Err(failed(NO_DESTINATION));
+            }
+            None => return Err(ErrorKind::NotConnected.into()),
         }
         self.note(host, format_args!("sends a datagram of {} bytes", bytes.len()));
         Ok(bytes.len())
     }
 
     /// The network may lose, double and delay it.
-    fn send_inet(&mut self, id: SocketId, host: HostId, to: Address, mut message: Message) {
-        let Ok(address) = SocketAddr::try_from(to) else { return };
-        let Some(other) = self.host_at(host, address.ip()) else { return };
+    fn send_inet(
+        &mut self,
+        id: SocketId,
+        host: HostId,
+        to: SocketAddr,
+        mut message: Message,
+    ) -> io::Result<()> {
+        self.check_family(id, to)?;
+        if message.bytes.len() > LARGEST {
+            return Err(failed(TOO_LONG));
+        }
+        let Some(other) = self.host_at(host, to.ip()) else { return Ok(()) };
+        let ip = self.ip_towards(host, to.ip());
         if let Some(Address::Inet(from)) = &mut message.from
             && from.ip().is_unspecified()
         {
-            let own = &self.hosts[host];
-            from.set_ip(match address.ip() {
-                ip if ip.is_loopback() => ip,
-                ip if ip.is_ipv4() => own.v4.into(),
-                _ => own.v6.into(),
-            });
+            from.set_ip(ip);
         }
-        let mut copies = 1;
-        if host != other {
-            if self.blocked(host, other).is_some() || self.strikes(Fault::DatagramLoss, host) {
-                return;
-            }
-            copies += usize::from(self.strikes(Fault::DatagramDuplicate, host));
+        if host == other {
+            self.arrived((other, to.into()), message, id);
+            return Ok(());
         }
+        if self.blocked(host, other).is_some() || self.strikes(Fault::DatagramLoss, host) {
+            return Ok(());
+        }
+        let copies = 1 + usize::from(self.strikes(Fault::DatagramDuplicate, host));
         for _ in 0..copies {
-            let mut after = self.latency(host, other);
-            if host != other && self.strikes(Fault::DatagramReorder, host) {
-                after += self.delays.time(&(Duration::ZERO..OVERTAKEN));
-            }
-            let (to, message) = ((other, Address::Inet(address)), message.clone());
+            let after = self.delay(id, host, other);
+            let (to, message) = ((other, to.into()), message.clone());
             self.schedule(after, Event::Datagram { to, message, from: id });
         }
+        Ok(())
     }
 
-    fn send_local(&mut self, receiver: SocketId, message: Message) -> io::Result<()> {
+    /// How long the next datagram takes: longer than those before, unless a fault has it overtaken.
+    fn delay(&mut self, id: SocketId, host: HostId, other: HostId) -> Duration {
+        let (after, now) = (self.latency(host, other), self.now);
+        if self.strikes(Fault::DatagramReorder, host) {
+            return after + self.delays.time(&(Duration::ZERO..OVERTAKEN));
+        }
+        let Some(datagrams) = self.datagrams(id) else { return after };
+        let due = (now + after).max(datagrams.last_due + Duration::from_nanos(1));
+        datagrams.last_due = due;
+        due - now
+    }
+
+    /// The Unix socket that this one is connected to. Once that is gone, it is no longer connected.
+    #[cfg(unix)]
+    fn connected_receiver(&mut self, id: SocketId) -> io::Result<SocketId> {
+        let peer = self.datagrams(id).and_then(|datagrams| datagrams.peer);
+        let receiver = peer.filter(|peer| self.sockets.get(*peer).is_some());
+        receiver.ok_or_else(|| {
+            if let Some(datagrams) = self.datagrams(id) {
+                (datagrams.remote, datagrams.peer) = (None, None);
+            }
+            ErrorKind::ConnectionRefused.into()
+        })
+    }
+
+    #[cfg(unix)]
+    fn send_local(&mut self, from: SocketId, to: SocketId, message: Message) -> io::Result<()> {
+        if message.bytes.len() > self.settings.send_buffer {
+            return Err(failed(TOO_LONG));
+        }
+        self.check_peer(to, from)?;
         let limit = self.settings.receive_buffer;
-        let Some(datagrams) = self.datagrams(receiver) else {
+        let Some(datagrams) = self.datagrams(to) else {
             return Err(ErrorKind::ConnectionRefused.into());
         };
-        if datagrams.held + message.bytes.len() > limit || datagrams.received.len() >= LOCAL_QUEUE {
+        // The two ends of a pair are held by their buffers alone.
+        let is_full = datagrams.peer != Some(from) && datagrams.received.len() > LOCAL_QUEUE;
+        if is_full || datagrams.held > limit {
+            if !datagrams.waiting.contains(&from) {
+                datagrams.waiting.push(from);
+            }
             return Err(ErrorKind::WouldBlock.into());
         }
-        self.take_in(receiver, message);
+        self.take_in(to, message);
         Ok(())
+    }
+
+    /// Tells those who found the queue full that it is so no longer.
+    fn tell_waiting(&mut self, receiver: SocketId) {
+        #[cfg(unix)]
+        {
+            let waiting = self.datagrams(receiver).map(|d| std::mem::take(&mut d.waiting));
+            waiting.into_iter().flatten().for_each(|sender| self.tell(sender));
+        }
+        #[cfg(not(unix))]
+        let _ = receiver;
     }
 
     /// A datagram arrives; without room for it, it is dropped without a word.
     pub(super) fn arrived(&mut self, to: (HostId, Address), message: Message, from: SocketId) {
         let (host, address) = to;
-        let Some(receiver) = self.bound_to(host, Transport::Datagram, &address) else {
-            if let Ok(sender) = self.host_of(from) {
-                let latency = self.latency(host, sender);
-                self.schedule(latency, Event::Unreachable { from });
-            }
+        if let Ok(sender) = self.host_of(from)
+            && sender != host
+        {
+            self.disturb(host, sender);
+        }
+        if self.hosts[host].down.is_some() {
             return;
+        }
+        let receiver = self.bound_to(host, Transport::Datagram, &address);
+        let datagrams = receiver.and_then(|receiver| Some((receiver, self.datagrams(receiver)?)));
+        let Some((receiver, datagrams)) = datagrams.filter(|(_, datagrams)| {
+            datagrams.remote.is_none() || datagrams.remote == message.from
+        }) else {
+            return self.answer_unreachable(host, address, from);
         };
-        let limit = self.settings.receive_buffer;
-        let Some(datagrams) = self.datagrams(receiver) else { return };
-        let is_stranger = datagrams.remote.is_some() && datagrams.remote != message.from;
-        if !is_stranger && datagrams.held + message.bytes.len() <= limit {
+        let held = datagrams.held;
+        // As udp(7) does, one is let in that goes beyond the limit.
+        if held <= self.settings.receive_buffer {
             self.take_in(receiver, message);
+        }
+    }
+
+    fn answer_unreachable(&mut self, host: HostId, to: Address, from: SocketId) {
+        if let Ok(sender) = self.host_of(from)
+            && self.blocked(host, sender).is_none()
+        {
+            let latency = self.latency(host, sender);
+            self.schedule(latency, Event::Unreachable { from, to });
         }
     }
 
     fn take_in(&mut self, receiver: SocketId, message: Message) {
         if let Some(datagrams) = self.datagrams(receiver) {
-            datagrams.held += message.bytes.len();
+            datagrams.held += message.charge();
             datagrams.received.push_back(message);
         }
         self.tell(receiver);
     }
 
-    /// A connected socket learns that nobody receives.
-    pub(super) fn unreachable(&mut self, from: SocketId) {
-        let connected = self.datagrams(from).is_some_and(|datagrams| datagrams.remote.is_some());
-        if connected && let Some(entry) = self.sockets.get_mut(from) {
+    /// Who is connected to where nobody receives is told.
+    pub(super) fn unreachable(&mut self, from: SocketId, to: &Address) {
+        let sent_there = self.datagrams(from).is_some_and(|d| d.remote.as_ref() == Some(to));
+        if sent_there && let Some(entry) = self.sockets.get_mut(from) {
             entry.error = Some(ErrorKind::ConnectionRefused);
             self.tell(from);
         }
+    }
+
+    pub(super) fn close_datagrams(&mut self, id: SocketId) {
+        self.tell_waiting(id);
+        self.sockets.remove(id);
     }
 
     /// Receives one datagram; `remove` is not set for a peek.
@@ -209,9 +323,7 @@ impl State {
         remove: bool,
     ) -> io::Result<(Received, Option<Address>)> {
         let host = self.host_of(id)?;
-        if self.strikes(Fault::Interrupted, host) {
-            return Err(ErrorKind::Interrupted.into());
-        }
+        self.interrupt(id, host)?;
         self.take_error(id)?;
         let datagrams = self.datagrams(id).ok_or(ErrorKind::NotConnected)?;
         let message = datagrams.received.front().ok_or(ErrorKind::WouldBlock)?;
@@ -220,8 +332,9 @@ impl State {
         let received = Received { length, truncated: length < message.bytes.len() };
         let from = message.from.clone();
         if remove && let Some(message) = datagrams.received.pop_front() {
-            datagrams.held -= message.bytes.len();
+            datagrams.held -= message.charge();
             self.note(host, format_args!("receives a datagram of {length} bytes"));
+            self.tell_waiting(id);
         }
         Ok((received, from))
     }
@@ -241,8 +354,13 @@ impl State {
 /// The largest datagram of UDP over IPv4, in bytes.
 const LARGEST: usize = 65_507;
 
-/// Datagrams that a Unix socket holds, as net.unix.max_dgram_qlen has it at first.
+/// Datagrams that a Unix socket holds before there are too many, as net.unix.max_dgram_qlen has it
+/// at first.
+#[cfg(unix)]
 const LOCAL_QUEUE: usize = 10;
+
+/// What the kernel takes for a datagram besides its bytes: about that of Linux.
+const OVERHEAD: usize = 768;
 
 /// How much later a datagram may come that others overtake.
 const OVERTAKEN: Duration = Duration::from_millis(100);

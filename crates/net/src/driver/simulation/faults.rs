@@ -15,8 +15,8 @@ pub enum Fault {
     Reset,
     /// A segment is lost, and comes after a retransmission. Opportunity: each arrival of a segment.
     SegmentLoss,
-    /// The network between two hosts breaks for a while, and heals. Opportunity: each arrival between
-    /// two hosts.
+    /// The network between two hosts breaks for a while, and heals. Opportunity: each arrival of a
+    /// request to connect, a segment or a datagram.
     Partition,
     /// A host that may restart loses everything at once, and comes back after a while.
     /// Opportunity: each arrival at such a host.
@@ -27,7 +27,8 @@ pub enum Fault {
     /// A read of a Unix socket brings less than is there, as it does where descriptors are passed.
     /// Opportunity: each such read of more than a byte. TCP promises that a short read is the last.
     ShortRead,
-    /// A system call is interrupted by a signal: EINTR. Opportunity: each read, write and accept.
+    /// A system call is interrupted by a signal: EINTR. Opportunity: each read, write and accept, but
+    /// none that repeats an interrupted one.
     Interrupted,
     /// A socket is reported ready that is not. Opportunity: each wait, for one of its host's sockets.
     SpuriousReadiness,
@@ -52,11 +53,17 @@ pub enum Fault {
     DatagramDuplicate,
     /// A datagram is overtaken by later ones. Opportunity: as above.
     DatagramReorder,
+    /// A program gets to see late what has arrived, as if it were slow to read; meanwhile its
+    /// receive buffer may fill. Opportunity: each arrival of data of a connection.
+    SlowReader,
+    /// A program never gets to see what arrives from now on, as if it did not read any more: the
+    /// other side finds no room in the end. Opportunity: as above.
+    StuckReader,
 }
 
 impl Fault {
     /// All there are.
-    pub const ALL: [Fault; 17] = [
+    pub const ALL: [Fault; 19] = [
         Fault::Reset,
         Fault::SegmentLoss,
         Fault::Partition,
@@ -74,11 +81,13 @@ impl Fault {
         Fault::DatagramLoss,
         Fault::DatagramDuplicate,
         Fault::DatagramReorder,
+        Fault::SlowReader,
+        Fault::StuckReader,
     ];
 
     /// Those after which everything still goes as it would have gone, only otherwise timed and cut:
     /// code that waits and tries as it should does not notice them.
-    pub const HARMLESS: [Fault; 7] = [
+    pub const HARMLESS: [Fault; 8] = [
         Fault::SegmentLoss,
         Fault::ShortWrite,
         Fault::ShortRead,
@@ -86,6 +95,7 @@ impl Fault {
         Fault::SpuriousReadiness,
         Fault::SmallBatch,
         Fault::LateTurn,
+        Fault::SlowReader,
     ];
 }
 

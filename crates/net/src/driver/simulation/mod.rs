@@ -273,7 +273,7 @@ impl State {
         match entry.kind {
             Kind::Listening(_) => self.close_listener(id),
             Kind::Stream(_) => self.close_stream(id),
-            Kind::Datagrams(_) => drop(self.sockets.remove(id)),
+            Kind::Datagrams(_) => self.close_datagrams(id),
         }
     }
 }

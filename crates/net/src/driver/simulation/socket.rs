@@ -95,6 +95,7 @@ impl Socket {
     pub(crate) fn peer_addr(&self) -> io::Result<Address> {
         let mut state = self.world.state();
         let remote = match state.stream(self.id) {
+            Some(stream) if stream.is_disconnected() => None,
             Some(stream) => Some(stream.remote.clone()),
             None => state.datagrams(self.id).and_then(|datagrams| datagrams.remote.clone()),
         };

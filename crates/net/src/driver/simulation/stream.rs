@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use super::errors::{NO_BUFFERS, NO_DESCRIPTOR, failed};
@@ -40,13 +40,21 @@ pub(super) struct Stream {
     write_closed: bool,
     /// Set when the end of the stream is on its way.
     end_sent: bool,
+    /// Set when the end of the stream has arrived at the other end.
+    end_heard: bool,
     read_closed: bool,
+    /// Set on an end of a Unix socket whose other end reads no more: that is known at once there.
+    refused: bool,
+    /// Until when what has arrived is kept from the program.
+    withheld: Duration,
     /// Set when a write found too little room: the next room is news.
     wants_room: bool,
     /// Set by a write that fell short, until its room is reported.
     stalled: bool,
     /// Set when its host has closed it: the rest goes out by itself.
     orphan: bool,
+    /// Set on an end that took a port of its own when it connected.
+    pub(super) has_port: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +79,8 @@ enum Carries {
     Established,
     Data,
     End,
+    /// That the other end is gone, and with it what was not yet read there.
+    Reset,
 }
 
 impl Listening {
@@ -97,26 +107,32 @@ impl Stream {
             wire: VecDeque::new(),
             write_closed: false,
             end_sent: false,
+            end_heard: false,
             read_closed: false,
+            refused: false,
+            withheld: Duration::ZERO,
             wants_room: false,
             stalled: false,
             orphan: false,
+            has_port: false,
         }
     }
 
-    pub(super) fn readiness(&self, settings: &Settings) -> Readiness {
+    pub(super) fn readiness(&self, settings: &Settings, now: Duration) -> Readiness {
         let mut ready = Readiness::EMPTY;
         if self.phase == Phase::Connecting {
             return ready;
         }
-        let over = self.ended || self.read_closed;
-        if !self.received.is_empty() || over || self.phase == Phase::Dead {
+        let over = self.read_closed || (self.ended && !self.is_withheld(now));
+        let has_data = !self.received.is_empty() && !self.is_withheld(now);
+        if has_data || over || self.phase == Phase::Dead {
             ready |= Readiness::READ;
         }
         if over {
             ready |= Readiness::READ_HANGUP;
         }
-        if self.room(settings) > 0 || self.write_closed || self.phase == Phase::Dead {
+        let fails = self.write_closed || self.refused || self.phase == Phase::Dead;
+        if self.room(settings) > 0 || fails {
             ready |= Readiness::WRITE;
         }
         if self.phase == Phase::Dead || (over && self.write_closed) {
@@ -131,6 +147,21 @@ impl Stream {
             return 0;
         }
         settings.send_buffer.saturating_sub(self.unsent.len() + self.in_flight)
+    }
+
+    fn is_local(&self) -> bool {
+        !matches!(self.remote, Address::Inet(_))
+    }
+
+    /// Whether the program does not get to see what has arrived. A reset it sees.
+    fn is_withheld(&self, now: Duration) -> bool {
+        self.withheld > now && self.phase == Phase::Open
+    }
+
+    /// Whether a connection of the internet is over: then its socket has no peer any more.
+    pub(super) fn is_disconnected(&self) -> bool {
+        let over = self.phase != Phase::Open || (self.ended && self.end_heard);
+        over && !self.is_local()
     }
 }
 
@@ -156,30 +187,32 @@ impl State {
             return Err(failed(NO_BUFFERS));
         }
         match address {
-            Address::Inet(to) => {
-                let local = self.local_for(host, *to)?;
-                let stream = Stream::new(address.clone(), Phase::Connecting);
-                let id = self.open(host, Some(local.into()), Kind::Stream(stream));
-                self.note(host, format_args!("connects from {local} to {to}"));
-                let after = match self.host_at(host, to.ip()) {
-                    Some(other) => self.latency(host, other),
-                    None => Duration::ZERO,
-                };
-                let syn = Event::Syn { from: id, to: address.clone(), attempt: 0 };
-                self.schedule(after, syn);
-                Ok(id)
-            }
+            Address::Inet(to) => self.connect_inet(host, specified(*to)),
             #[cfg(unix)]
             Address::Local(_) => self.connect_local(host, address),
         }
+    }
+
+    fn connect_inet(&mut self, host: HostId, to: SocketAddr) -> io::Result<SocketId> {
+        let local = self.local_for(host, to)?;
+        let mut stream = Stream::new(to.into(), Phase::Connecting);
+        stream.has_port = true;
+        self.hosts[host].ports.insert(local.port());
+        let id = self.open(host, Some(local.into()), Kind::Stream(stream));
+        self.note(host, format_args!("connects from {local} to {to}"));
+        let after = match self.host_at(host, to.ip()) {
+            Some(other) => self.latency(host, other),
+            None => Duration::ZERO,
+        };
+        self.schedule(after, Event::Syn { from: id, to: to.into(), attempt: 0 });
+        Ok(id)
     }
 
     /// Unix sockets connect at once or not at all.
     #[cfg(unix)]
     fn connect_local(&mut self, host: HostId, address: &Address) -> io::Result<SocketId> {
         let unnamed = Address::Local(crate::family::UnixAddr::Unnamed);
-        let listener =
-            self.bound_to(host, Transport::Stream, address).ok_or(ErrorKind::NotFound)?;
+        let listener = self.local_receiver(host, Transport::Stream, address)?;
         if !self.has_room(listener) {
             return Err(ErrorKind::WouldBlock.into());
         }
@@ -219,12 +252,14 @@ impl State {
         }
     }
 
-    /// The other end of a connection, and its host, if it waits for what it sent to arrive.
+    /// The other end of a connection, and its host, if it waits for what it sent to arrive, its end
+    /// included.
     pub(super) fn sender_to(&mut self, id: SocketId) -> Option<(SocketId, HostId)> {
         let stream = self.stream(id)?;
         let (peer, host) = (stream.peer?, stream.peer_host);
         let sender = self.stream(peer)?;
-        (sender.in_flight > 0 || !sender.unsent.is_empty()).then_some((peer, host))
+        let waits = sender.in_flight > 0 || !sender.unsent.is_empty();
+        (waits || (sender.end_sent && !sender.end_heard) || sender.orphan).then_some((peer, host))
     }
 
     /// A request to connect arrives where it was sent to.
@@ -234,6 +269,12 @@ impl State {
         let Some(other) = self.host_at(host, address.ip()) else {
             return self.die(from, ErrorKind::HostUnreachable);
         };
+        if attempt > SYN_RETRIES {
+            return self.die(from, ErrorKind::TimedOut);
+        }
+        if host != other {
+            self.disturb(other, host);
+        }
         let listener = self.bound_to(other, Transport::Stream, &to);
         let is_lost = self.blocked(host, other).is_some()
             || listener.is_some_and(|listener| !self.has_room(listener));
@@ -260,9 +301,6 @@ impl State {
 
     /// A request that got no answer is sent again, later each time, as tcp(7) has it.
     fn syn_again(&mut self, from: SocketId, to: Address, attempt: u32) {
-        if attempt >= SYN_RETRIES {
-            return self.die(from, ErrorKind::TimedOut);
-        }
         let after = Duration::from_secs(1 << attempt);
         self.schedule(after, Event::Syn { from, to, attempt: attempt + 1 });
     }
@@ -291,9 +329,7 @@ impl State {
         let Some(host) = self.sockets.get(listener).map(|entry| entry.host) else {
             return Err(ErrorKind::NotConnected.into());
         };
-        if self.strikes(Fault::Interrupted, host) {
-            return Err(ErrorKind::Interrupted.into());
-        }
+        self.interrupt(listener, host)?;
         if self.strikes(Fault::AcceptDescriptors, host) {
             return Err(failed(NO_DESCRIPTOR));
         }
@@ -308,9 +344,9 @@ impl State {
             self.abort(accepted);
             return Err(ErrorKind::ConnectionAborted.into());
         }
-        self.hosts[host].descriptors += 1;
         let remote = self.stream(accepted).map(|stream| stream.remote.clone());
         let remote = remote.ok_or(ErrorKind::ConnectionAborted)?;
+        self.hosts[host].descriptors += 1;
         self.note(host, format_args!("accepts {remote}"));
         Ok((accepted, remote))
     }
@@ -347,21 +383,13 @@ impl State {
         remove: bool,
     ) -> io::Result<usize> {
         let host = self.host_of(id)?;
-        if self.strikes(Fault::Interrupted, host) {
-            return Err(ErrorKind::Interrupted.into());
-        }
+        self.interrupt(id, host)?;
+        let now = self.now;
         let Some(stream) = self.stream(id) else { return Err(ErrorKind::NotConnected.into()) };
         let mut length = stream.received.len().min(buffer.len());
-        let (phase, over) = (stream.phase, stream.ended || stream.read_closed);
-        let is_local = !matches!(stream.remote, Address::Inet(_));
-        if length == 0 {
-            // What has arrived comes before the error, and the error before the end.
-            self.take_error(id)?;
-            return match phase {
-                Phase::Connecting => Err(ErrorKind::NotConnected.into()),
-                _ if over || phase == Phase::Dead || buffer.is_empty() => Ok(0),
-                _ => Err(ErrorKind::WouldBlock.into()),
-            };
+        let is_local = stream.is_local();
+        if stream.received.is_empty() || stream.is_withheld(now) {
+            return self.recv_nothing(id);
         }
         if is_local && length > 1 && self.strikes(Fault::ShortRead, host) {
             length = 1 + self.faults.below(Fault::ShortRead, length - 1);
@@ -381,20 +409,47 @@ impl State {
         Ok(length)
     }
 
+    /// What a read says that finds no data.
+    fn recv_nothing(&mut self, id: SocketId) -> io::Result<usize> {
+        let now = self.now;
+        let Some(stream) = self.stream(id) else { return Err(ErrorKind::NotConnected.into()) };
+        let ended = stream.ended && !stream.is_withheld(now);
+        // The end that TCP has heard comes before the error of a reset behind it; of a Unix socket the
+        // error comes first.
+        if ended && !stream.is_local() {
+            return Ok(0);
+        }
+        let (phase, over) = (stream.phase, ended || stream.read_closed);
+        self.take_error(id)?;
+        match phase {
+            Phase::Connecting => Err(ErrorKind::NotConnected.into()),
+            _ if over || phase == Phase::Dead => Ok(0),
+            _ => Err(ErrorKind::WouldBlock.into()),
+        }
+    }
+
     /// Lets the other end know that there is room again.
     fn open_window(&mut self, reader: SocketId, peer: SocketId) {
         let blocked = self.stream(peer).is_some_and(|peer| !peer.unsent.is_empty());
-        if blocked && let (Ok(host), Ok(other)) = (self.host_of(reader), self.host_of(peer)) {
+        let opens = blocked && self.window(peer).is_some_and(|(_, room)| room >= self.worthwhile());
+        if opens && let (Ok(host), Ok(other)) = (self.host_of(reader), self.host_of(peer)) {
             let latency = self.latency(host, other);
             self.schedule(latency, Event::Window { of: peer });
         }
     }
 
+    /// The smallest room at the other end that is sent into. Without it a few bytes would be read and
+    /// sent at a time, for ever: the silly window syndrome, RFC 9293, section 3.8.6.2.
+    fn worthwhile(&self) -> usize {
+        self.settings.segment.min(self.settings.receive_buffer.div_ceil(2))
+    }
+
     /// Takes as much of `bytes` as there is room for.
     pub(super) fn send(&mut self, id: SocketId, bytes: &[u8]) -> io::Result<usize> {
         let host = self.host_of(id)?;
-        if self.strikes(Fault::Interrupted, host) {
-            return Err(ErrorKind::Interrupted.into());
+        self.interrupt(id, host)?;
+        if self.stream(id).is_some_and(|stream| stream.refused) {
+            return Err(ErrorKind::BrokenPipe.into());
         }
         self.take_error(id)?;
         let settings = self.settings.clone();
@@ -452,11 +507,11 @@ impl State {
 
     /// Sends what the other end has room for, cut anywhere.
     pub(super) fn pump(&mut self, id: SocketId) {
-        let segment = self.settings.segment;
+        let (segment, worthwhile) = (self.settings.segment, self.worthwhile());
         while let Some((peer, window)) = self.window(id) {
             let Some(stream) = self.stream(id) else { return };
             let most = stream.unsent.len().min(window).min(segment);
-            if most == 0 {
+            if most == 0 || window < worthwhile {
                 break;
             }
             let length = 1 + self.cuts.below(most);
@@ -498,8 +553,8 @@ impl State {
         let Some(stream) = self.stream(to) else {
             // The other end is gone altogether. Its host says so to whoever still sends, once it can.
             if carries == Carries::Data {
-                let after = self.blocked(host, other).unwrap_or(self.now) - self.now;
-                self.schedule(after + latency * 2, Event::Reset { to: from });
+                let after = self.repeated_after(host, other) + latency * 2;
+                self.schedule(after, Event::Reset { to: from });
             }
             return;
         };
@@ -543,7 +598,7 @@ impl State {
     }
 
     /// Faults of the network and of hosts that an arrival may meet.
-    fn disturb(&mut self, host: HostId, other: HostId) {
+    pub(super) fn disturb(&mut self, host: HostId, other: HostId) {
         if self.blocked(host, other).is_some() {
             return;
         }
@@ -559,14 +614,25 @@ impl State {
 
     /// Sends a segment again, later each time, until the sender gives the connection up.
     fn segment_again(&mut self, to: SocketId, peer: Option<SocketId>, attempt: u32) {
-        if attempt >= SEGMENT_RETRIES {
+        if attempt > SEGMENT_RETRIES {
             if let Some(peer) = peer {
                 self.reset(peer, ErrorKind::TimedOut);
             }
-            return self.reset(to, ErrorKind::TimedOut);
+            return self.unheard(to);
         }
-        let after = RETRANSMISSION * 2u32.pow(attempt.min(9));
+        let after = (RETRANSMISSION * 2u32.pow(attempt)).min(LONGEST_RETRANSMISSION);
         self.schedule(after, Event::Segment { to, attempt: attempt + 1 });
+    }
+
+    /// The other side has given up what it sent. Who waits to hear of it is not told, unless it is
+    /// still connecting.
+    fn unheard(&mut self, to: SocketId) {
+        let Some(stream) = self.stream(to) else { return };
+        stream.wire.clear();
+        if stream.phase == Phase::Connecting {
+            self.die(to, ErrorKind::TimedOut);
+        }
+        self.bury(to);
     }
 
     fn deliver(&mut self, to: SocketId) {
@@ -574,43 +640,90 @@ impl State {
         let Some(segment) = stream.wire.pop_front() else { return };
         let (peer, length) = (stream.peer, segment.bytes.len());
         match segment.carries {
+            Carries::Reset => return self.reset(to, ErrorKind::ConnectionReset),
             Carries::Established if stream.phase == Phase::Connecting => stream.phase = Phase::Open,
             Carries::Established => {}
-            Carries::End => stream.ended = true,
-            Carries::Data if stream.orphan || stream.read_closed => {
+            _ if stream.phase == Phase::Dead => return self.reject(to),
+            Carries::Data if stream.orphan => {
                 if let Some(peer) = peer {
                     self.answer_with_reset(to, peer);
                 }
                 return;
             }
             Carries::Data => stream.received.extend(&segment.bytes),
+            Carries::End => stream.ended = true,
         }
         if let Some(peer) = peer {
-            self.acknowledged(peer, length);
+            self.acknowledged(peer, length, segment.carries);
+        }
+        match segment.carries {
+            Carries::Established => self.pump(to),
+            Carries::Data => self.withhold(to),
+            Carries::End | Carries::Reset => {}
         }
         self.tell(to);
-        if segment.carries == Carries::Established {
-            self.pump(to);
-        }
         self.bury(to);
     }
 
+    /// Something has arrived at an end that knows of no connection any more.
+    fn reject(&mut self, at: SocketId) {
+        let Some(peer) = self.stream(at).and_then(|stream| stream.peer) else { return };
+        if let (Ok(host), Ok(other)) = (self.host_of(at), self.host_of(peer)) {
+            let after = self.repeated_after(host, other) + self.latency(host, other);
+            self.schedule(after, Event::Reset { to: peer });
+        }
+    }
+
+    /// After how long what is sent again gets through.
+    fn repeated_after(&self, host: HostId, other: HostId) -> Duration {
+        self.blocked(host, other).map_or(Duration::ZERO, |until| until.saturating_sub(self.now))
+    }
+
+    /// Keeps from the program what has arrived, if a fault has it so.
+    fn withhold(&mut self, id: SocketId) {
+        let (Ok(host), now) = (self.host_of(id), self.now) else { return };
+        if self.stream(id).is_none_or(|stream| stream.is_withheld(now)) {
+            return;
+        }
+        let until = if self.strikes(Fault::StuckReader, host) {
+            Duration::MAX
+        } else if self.strikes(Fault::SlowReader, host) {
+            let after = self.delays.time(&self.settings.slow_read.clone());
+            self.schedule(after, Event::Seen { by: id });
+            now + after
+        } else {
+            return;
+        };
+        if let Some(stream) = self.stream(id) {
+            stream.withheld = until;
+        }
+    }
+
     /// The bytes have arrived: there is room for as many more.
-    fn acknowledged(&mut self, id: SocketId, length: usize) {
+    fn acknowledged(&mut self, id: SocketId, length: usize, carries: Carries) {
         if let Some(stream) = self.stream(id) {
             stream.in_flight = stream.in_flight.saturating_sub(length);
+            stream.end_heard |= carries == Carries::End;
             self.tell_of_room(id);
             self.bury(id);
         }
     }
 
-    /// Nobody is there to read: who sends is told.
+    /// Nobody is there to read: who sends is told, behind what it was sent before.
     fn answer_with_reset(&mut self, from: SocketId, to: SocketId) {
-        if let (Ok(host), Ok(other)) = (self.host_of(from), self.host_of(to)) {
-            let latency = self.latency(host, other);
-            self.schedule(latency, Event::Reset { to });
-        }
+        self.put_on_wire(from, to, Vec::new(), Carries::Reset);
+        self.refuse(to);
         self.abandon(from);
+    }
+
+    /// Says to the other end of a Unix socket that it writes in vain.
+    fn refuse(&mut self, peer: SocketId) {
+        if let Some(stream) = self.stream(peer)
+            && stream.is_local()
+        {
+            stream.refused = true;
+            self.tell(peer);
+        }
     }
 
     /// The connection has ended in the middle.
@@ -621,6 +734,9 @@ impl State {
             return;
         }
         let is_orphan = stream.orphan;
+        // TCP has it so for an end that has heard the other side's.
+        let breaks = stream.ended && !stream.is_local() && error == ErrorKind::ConnectionReset;
+        let error = if breaks { ErrorKind::BrokenPipe } else { error };
         self.note(host, format_args!("{error:?}"));
         self.die(id, error);
         if is_orphan {
@@ -631,10 +747,15 @@ impl State {
     fn die(&mut self, id: SocketId, error: ErrorKind) {
         let Some(entry) = self.sockets.get_mut(id) else { return };
         entry.error = Some(error);
+        let mut is_awaited = false;
         if let Kind::Stream(stream) = &mut entry.kind {
             stream.phase = Phase::Dead;
             stream.unsent.clear();
-            stream.wire.clear();
+            let awaits = |segment: Segment| matches!(segment.carries, Carries::Data | Carries::End);
+            is_awaited = stream.wire.drain(..).any(awaits);
+        }
+        if is_awaited {
+            self.reject(id);
         }
         self.tell(id);
     }
@@ -643,11 +764,15 @@ impl State {
     pub(super) fn shutdown(&mut self, id: SocketId, read: bool, write: bool) -> io::Result<()> {
         let host = self.host_of(id)?;
         let Some(stream) = self.stream(id) else { return Err(ErrorKind::NotConnected.into()) };
-        if stream.phase != Phase::Open {
+        if stream.is_disconnected() {
             return Err(ErrorKind::NotConnected.into());
         }
         stream.read_closed |= read;
         stream.write_closed |= write;
+        let peer = stream.peer;
+        if read && let Some(peer) = peer {
+            self.refuse(peer);
+        }
         self.note(host, format_args!("shuts down (read: {read}, write: {write})"));
         self.tell(id);
         self.pump(id);
@@ -659,14 +784,19 @@ impl State {
         let Some(entry) = self.sockets.get(id) else { return };
         let resets = entry.options.get("linger").is_some_and(|linger| *linger == 1);
         let Some(stream) = self.stream(id) else { return };
-        let unread = !stream.received.is_empty();
+        // What was written to a Unix socket is at the other end at once.
+        let is_coming = |segment: &Segment| segment.carries == Carries::Data;
+        let unread =
+            !stream.received.is_empty() || (stream.is_local() && stream.wire.iter().any(is_coming));
         match stream.phase {
             Phase::Open if !resets && !unread => {
                 (stream.orphan, stream.write_closed) = (true, true);
+                if let Some(peer) = stream.peer {
+                    self.refuse(peer);
+                }
                 self.pump(id);
             }
-            Phase::Open => self.abort(id),
-            Phase::Connecting => self.abort(id),
+            Phase::Open | Phase::Connecting => self.abort(id),
             Phase::Dead => self.abandon(id),
         }
     }
@@ -681,19 +811,24 @@ impl State {
     }
 
     fn abandon(&mut self, id: SocketId) {
-        self.sockets.remove(id);
+        let Some(entry) = self.sockets.remove(id) else { return };
+        if let (Kind::Stream(Stream { has_port: true, .. }), Some(Address::Inet(local))) =
+            (&entry.kind, &entry.local)
+        {
+            self.hosts[entry.host].ports.remove(&local.port());
+        }
     }
 
-    /// Forgets an end that its host has closed, once all it said has arrived.
+    /// Forgets an end that its host has closed, once both sides have heard each other's end. Until
+    /// then it answers what still comes.
     fn bury(&mut self, id: SocketId) {
         let Some(stream) = self.stream(id) else { return };
-        if !stream.orphan || !stream.end_sent || stream.in_flight > 0 {
+        if !stream.orphan || !stream.end_sent {
             return;
         }
+        let is_over = stream.ended && stream.end_heard && stream.in_flight == 0;
         let peer = stream.peer;
-        let heard_all = peer.and_then(|peer| self.stream(peer)).is_none_or(|peer| peer.ended);
-        let may_hear = peer.is_some_and(|peer| self.sockets.get(peer).is_some());
-        if heard_all || !may_hear {
+        if is_over || peer.is_none_or(|peer| self.sockets.get(peer).is_none()) {
             self.abandon(id);
         }
     }
@@ -730,15 +865,20 @@ impl State {
 
     /// The address that a connection to `to` comes from.
     fn local_for(&mut self, host: HostId, to: SocketAddr) -> io::Result<SocketAddr> {
-        let own = &self.hosts[host];
-        let ip: IpAddr = match to {
-            _ if to.ip().is_loopback() || to.ip().is_unspecified() => to.ip(),
-            SocketAddr::V4(_) => own.v4.into(),
-            SocketAddr::V6(_) => own.v6.into(),
-        };
+        let ip = self.ip_towards(host, to.ip());
         let port = self.free_port(host, ip)?;
         Ok(SocketAddr::new(ip, port))
     }
+}
+
+/// The unspecified address stands for this machine to who connects to it.
+fn specified(to: SocketAddr) -> SocketAddr {
+    let ip: IpAddr = match to.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, to.port())
 }
 
 #[cfg(unix)]
@@ -751,11 +891,14 @@ fn unnamed() -> Address {
     Address::Inet(SocketAddr::from(([0, 0, 0, 0], 0)))
 }
 
-/// How often a request to connect is repeated before it times out: after 63 seconds.
+/// How often a request to connect is repeated before it times out: after 127 seconds, tcp(7).
 const SYN_RETRIES: u32 = 6;
 
-/// How often a segment is repeated before its connection times out: after some 15 minutes.
+/// How often a segment is repeated before its connection times out: after 924.6 seconds, as the setting
+/// tcp_retries2 of tcp(7) has it.
 const SEGMENT_RETRIES: u32 = 15;
 
-/// How long the first repetition of a segment takes.
+/// How long the first repetition of a segment takes; each further one takes twice as long, up to the
+/// longest.
 const RETRANSMISSION: Duration = Duration::from_millis(200);
+const LONGEST_RETRANSMISSION: Duration = Duration::from_secs(120);

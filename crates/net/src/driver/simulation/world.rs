@@ -1,7 +1,7 @@
 //! The world that simulated hosts share: time, what is on its way, and every socket.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 use std::rc::Rc;
@@ -53,6 +53,8 @@ pub(crate) struct Settings {
     pub(crate) descriptors: usize,
     pub(crate) partition: Range<Duration>,
     pub(crate) restart: Range<Duration>,
+    /// How long a slow reader takes to see what has arrived.
+    pub(crate) slow_read: Range<Duration>,
 }
 
 /// A machine.
@@ -68,6 +70,11 @@ pub(crate) struct Host {
     pub(crate) restarts: bool,
     /// Sockets with an address of their own.
     pub(super) bound: Vec<(Transport, Address, SocketId)>,
+    /// Ports of the connections that it began.
+    pub(super) ports: BTreeSet<u16>,
+    /// Paths that sockets were bound to: they stay, and nobody listens there any more.
+    #[cfg(unix)]
+    pub(super) paths: BTreeSet<std::path::PathBuf>,
     pub(super) next_port: u16,
     /// Sockets that have news for the loop, in the order in which it came.
     pub(super) news: Vec<SocketId>,
@@ -90,6 +97,8 @@ pub(crate) struct Entry {
     pub(super) source: Option<Rc<Source>>,
     /// Whether it is in the list of news.
     pub(super) has_news: bool,
+    /// Whether the last call was interrupted: the next one is not, or it would never end.
+    pub(super) interrupted: bool,
     /// The error that waits on it, which the next call takes.
     pub(super) error: Option<std::io::ErrorKind>,
     pub(super) options: BTreeMap<&'static str, u64>,
@@ -141,6 +150,11 @@ pub(super) enum Event {
     /// Nobody receives at where a datagram was sent to.
     Unreachable {
         from: SocketId,
+        to: Address,
+    },
+    /// A slow reader sees what has arrived.
+    Seen {
+        by: SocketId,
     },
     /// A script's moment.
     Script(Script),
@@ -191,6 +205,9 @@ impl State {
             busy: Duration::ZERO,
             restarts: false,
             bound: Vec::new(),
+            ports: BTreeSet::new(),
+            #[cfg(unix)]
+            paths: BTreeSet::new(),
             next_port: FIRST_PORT,
             news: Vec::new(),
             descriptors: 0,
@@ -230,7 +247,8 @@ impl State {
             Event::Room { of } => self.room(of),
             Event::Reset { to } => self.reset(to, std::io::ErrorKind::ConnectionReset),
             Event::Datagram { to, message, from } => self.arrived(to, message, from),
-            Event::Unreachable { from } => self.unreachable(from),
+            Event::Unreachable { from, to } => self.unreachable(from, &to),
+            Event::Seen { by } => self.tell(by),
             Event::Script(Script::Partition { one, other, until }) => {
                 self.partition(one, other, until);
             }
@@ -262,6 +280,20 @@ impl State {
             self.note(host, format_args!("fault {fault}"));
         }
         strikes
+    }
+
+    /// # Errors
+    ///
+    /// [`Interrupted`](std::io::ErrorKind::Interrupted) when a signal ends the call.
+    pub(super) fn interrupt(&mut self, id: SocketId, host: HostId) -> std::io::Result<()> {
+        let again = self.sockets.get_mut(id).is_some_and(|e| std::mem::take(&mut e.interrupted));
+        if again || !self.strikes(Fault::Interrupted, host) {
+            return Ok(());
+        }
+        if let Some(entry) = self.sockets.get_mut(id) {
+            entry.interrupted = true;
+        }
+        Err(std::io::ErrorKind::Interrupted.into())
     }
 
     pub(super) fn note(&mut self, host: HostId, event: std::fmt::Arguments<'_>) {
@@ -309,6 +341,7 @@ impl State {
         let gone = gone.into_iter().filter_map(|id| self.sockets.remove(id)).collect();
         let host = &mut self.hosts[host];
         host.bound.clear();
+        host.ports.clear();
         host.news.clear();
         host.descriptors = 0;
         (host.down, host.busy) = (None, Duration::ZERO);
@@ -369,7 +402,7 @@ impl State {
         let Some(entry) = self.sockets.get(id) else { return Readiness::EMPTY };
         let mut ready = match &entry.kind {
             Kind::Listening(listening) => listening.readiness(),
-            Kind::Stream(stream) => stream.readiness(&self.settings),
+            Kind::Stream(stream) => stream.readiness(&self.settings, self.now),
             Kind::Datagrams(datagrams) => datagrams.readiness(),
         };
         if entry.error.is_some() {
@@ -419,6 +452,7 @@ impl State {
             local,
             source: None,
             has_news: false,
+            interrupted: false,
             error: None,
             options: BTreeMap::new(),
             kind,
@@ -454,6 +488,7 @@ impl Default for Settings {
             descriptors: 1024,
             partition: Duration::from_secs(1)..Duration::from_secs(30),
             restart: Duration::from_secs(1)..Duration::from_secs(10),
+            slow_read: Duration::from_millis(10)..Duration::from_secs(1),
         }
     }
 }
