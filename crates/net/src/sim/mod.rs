@@ -71,6 +71,8 @@ mod check;
 mod failure;
 mod host;
 mod run;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;

@@ -150,6 +150,21 @@ impl World {
         (v4.into(), v6.into())
     }
 
+    /// Every socket that there is, those included that hosts have closed and not forgotten: its host
+    /// and its addresses.
+    #[cfg(test)]
+    pub(crate) fn sockets(&self) -> Vec<String> {
+        let state = self.state();
+        let described = state.sockets.iter().map(|(id, entry)| {
+            let remote = match &entry.kind {
+                Kind::Stream(stream) => Some(stream.remote.clone()),
+                Kind::Listening(_) | Kind::Datagrams(_) => None,
+            };
+            format!("{id} of host {}, {:?} to {remote:?}", entry.host, entry.local)
+        });
+        described.collect()
+    }
+
     /// Sockets that programs hold open.
     pub(crate) fn open_sockets(&self) -> usize {
         self.state().hosts.iter().map(|host| host.descriptors).sum()
