@@ -479,3 +479,34 @@ fn a_task_that_asks_in_a_circle_gets_its_answer() {
     });
     sim.run().unwrap_or_else(|failure| panic!("{failure}"));
 }
+
+#[cfg(unix)]
+#[test]
+fn a_pair_takes_two_descriptors_or_none() {
+    let mut sim = Sim::new(0).descriptors(3);
+    sim.host("host", async || {
+        let first = net::UnixStream::pair()?;
+        let full = rustix::io::Errno::MFILE.raw_os_error();
+        let refused = net::UnixStream::pair().unwrap_err();
+        assert_eq!(refused.raw_os_error(), Some(full));
+        assert_eq!(net::UnixDatagram::pair().unwrap_err().raw_os_error(), Some(full));
+        drop(net::UnixDatagram::unbound()?);
+        drop(first);
+        net::UnixDatagram::pair().map(drop)
+    });
+    let report = sim.run().unwrap_or_else(|failure| panic!("{failure}"));
+    assert_eq!(report.open_sockets, 0);
+}
+
+#[test]
+fn a_host_that_is_down_has_no_sockets() {
+    let (mut sim, server) = with_echo(Sim::new(0));
+    sim.host("client", async move || {
+        let _stream = TcpStream::connect(server).await?;
+        sleep(2 * SECOND).await;
+        Ok(())
+    });
+    sim.crash("server", SECOND..60 * SECOND);
+    let report = sim.run().unwrap_or_else(|failure| panic!("{failure}"));
+    assert_eq!(report.open_sockets, 0);
+}

@@ -118,9 +118,9 @@ impl State {
 
     /// # Errors
     ///
-    /// When the host's process has as many descriptors as it may.
-    pub(super) fn check_descriptors(&self, host: HostId) -> io::Result<()> {
-        if self.hosts[host].descriptors >= self.settings.descriptors {
+    /// When the host's process has no room for `wanted` more descriptors.
+    pub(super) fn check_descriptors(&self, host: HostId, wanted: usize) -> io::Result<()> {
+        if self.hosts[host].descriptors + wanted > self.settings.descriptors {
             return Err(failed(NO_DESCRIPTOR));
         }
         Ok(())

@@ -49,7 +49,7 @@ impl Message {
 
 impl State {
     pub(super) fn bind(&mut self, host: HostId, address: &Address) -> io::Result<SocketId> {
-        self.check_descriptors(host)?;
+        self.check_descriptors(host, 1)?;
         let local = self.claim(host, Transport::Datagram, address)?;
         let kind = Kind::Datagrams(Datagrams::default());
         let id = self.open(host, Some(local.clone()), kind);
@@ -60,14 +60,13 @@ impl State {
 
     #[cfg(unix)]
     pub(super) fn unbound(&mut self, host: HostId) -> io::Result<SocketId> {
-        self.check_descriptors(host)?;
+        self.check_descriptors(host, 1)?;
         Ok(self.open(host, None, Kind::Datagrams(Datagrams::default())))
     }
 
     #[cfg(unix)]
     pub(super) fn datagram_pair(&mut self, host: HostId) -> io::Result<(SocketId, SocketId)> {
-        let near = self.unbound(host)?;
-        let far = self.unbound(host).inspect_err(|_| self.close(near))?;
+        let (near, far) = (self.unbound(host)?, self.unbound(host)?);
         for (id, peer) in [(near, far), (far, near)] {
             if let Some(datagrams) = self.datagrams(id) {
                 datagrams.peer = Some(peer);

@@ -3,6 +3,7 @@
 //! [`World`] is what all hosts share; [`Simulated`] is the driver of one host's loop.
 
 mod addresses;
+mod connecting;
 mod datagram;
 mod errors;
 mod faults;
@@ -10,6 +11,7 @@ mod random;
 mod socket;
 mod stream;
 mod trace;
+mod wire;
 mod world;
 
 use std::cell::{RefCell, RefMut};
@@ -167,7 +169,9 @@ impl World {
 
     /// Sockets that programs hold open.
     pub(crate) fn open_sockets(&self) -> usize {
-        self.state().hosts.iter().map(|host| host.descriptors).sum()
+        let state = self.state();
+        let up = state.hosts.iter().filter(|host| host.down.is_none());
+        up.map(|host| host.descriptors).sum()
     }
 }
 
@@ -261,7 +265,7 @@ impl Simulated {
     #[cfg(unix)]
     pub(crate) fn pair(&self, kind: crate::driver::Kind) -> io::Result<(Socket, Socket)> {
         let mut state = self.world.state();
-        state.check_descriptors(self.host)?;
+        state.check_descriptors(self.host, 2)?;
         let (near, far) = match kind {
             crate::driver::Kind::Stream => state.open_pair(self.host, [None, None]),
             crate::driver::Kind::Datagram => state.datagram_pair(self.host)?,

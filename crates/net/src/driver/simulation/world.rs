@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use sched::{Slab, SlabId};
 
+use super::connecting::Listening;
 use super::datagram::{Datagrams, Message};
 use super::faults::{Fault, Faults};
 use super::random::Random;
-use super::stream::{Listening, Stream};
+use super::stream::Stream;
 use super::trace::Trace;
 use crate::driver::Readiness;
 use crate::family::Address;
