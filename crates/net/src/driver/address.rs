@@ -93,11 +93,6 @@ pub(super) fn of_peer(address: rustix::net::SocketAddrAny) -> Option<Address> {
         return None;
     }
     let address = rustix::net::SocketAddrUnix::try_from(address).ok()?;
-    // Looked at first, since no name is an abstract one of no bytes to it.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    if address.abstract_name().is_some_and(<[u8]>::is_empty) {
-        return Some(Address::Local(UnixAddr::Unnamed));
-    }
     #[cfg(any(target_os = "linux", target_os = "android"))]
     if let Some(name) = address.abstract_name() {
         return Some(Address::Local(UnixAddr::Abstract(name.to_owned())));

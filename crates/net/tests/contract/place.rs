@@ -13,6 +13,7 @@ pub(crate) struct World {
     pub(crate) near: Side,
     pub(crate) far: Side,
     /// Where a path of the kernel's is; a simulation has no files.
+    #[cfg_attr(not(unix), expect(dead_code, reason = "no address is a path there"))]
     folder: std::rc::Rc<Folder>,
 }
 

@@ -89,6 +89,7 @@ impl State {
     }
 
     /// Two ends that are connected.
+    #[cfg(unix)]
     pub(super) fn open_pair(
         &mut self,
         host: HostId,
@@ -119,7 +120,7 @@ impl State {
     /// A request to connect arrives where it was sent to.
     pub(super) fn syn(&mut self, from: SocketId, to: Address, attempt: u32) {
         let Some(host) = self.sockets.get(from).map(|entry| entry.host) else { return };
-        let Address::Inet(address) = to else { return };
+        let Ok(address) = SocketAddr::try_from(to.clone()) else { return };
         let Some(other) = self.host_at(host, address.ip()) else {
             return self.die(from, ErrorKind::HostUnreachable);
         };

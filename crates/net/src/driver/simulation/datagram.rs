@@ -19,6 +19,7 @@ pub(super) struct Datagrams {
     held: usize,
     pub(super) remote: Option<Address>,
     /// The Unix socket that this one is connected to; stale once that is gone.
+    #[cfg(unix)]
     peer: Option<SocketId>,
     /// Senders that found the queue of this Unix socket full.
     #[cfg(unix)]
@@ -78,7 +79,6 @@ impl State {
 
     pub(super) fn connect_to(&mut self, id: SocketId, address: &Address) -> io::Result<()> {
         let host = self.host_of(id)?;
-        let mut peer = None;
         match address {
             Address::Inet(remote) => {
                 self.check_family(id, *remote)?;
@@ -88,11 +88,13 @@ impl State {
             Address::Local(_) => {
                 let receiver = self.local_receiver(host, Transport::Datagram, address)?;
                 self.check_peer(receiver, id)?;
-                peer = Some(receiver);
+                if let Some(datagrams) = self.datagrams(id) {
+                    datagrams.peer = Some(receiver);
+                }
             }
         }
         let datagrams = self.datagrams(id).ok_or(ErrorKind::NotConnected)?;
-        (datagrams.remote, datagrams.peer) = (Some(address.clone()), peer);
+        datagrams.remote = Some(address.clone());
         Ok(())
     }
 
