@@ -13,6 +13,7 @@ mod hello;
 mod local;
 mod shutdown;
 mod slow;
+mod stuck;
 mod udp;
 mod util;
 
@@ -35,6 +36,7 @@ const SCENARIOS: &[Scenario] = &[
     ("descriptors", descriptors::build),
     ("cancel", cancel::build),
     ("slow-reader", slow::build),
+    ("stuck-reader", stuck::build),
     #[cfg(unix)]
     ("local", local::build),
 ];
