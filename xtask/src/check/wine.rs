@@ -63,7 +63,10 @@ impl Wine {
     fn new() -> Result<Wine, Failure> {
         let wine = Wine { prefix: tree::root().join("target/targets/wine") };
         fs::create_dir_all(&wine.prefix)?;
-        output(wine.command("wineboot"))?;
+        // What they start lives on, and would keep open the output of whoever was the first to need
+        // it. So this is before the suites, without an output, and lasts longer than between two.
+        quietly(wine.server("--persistent=60"))?;
+        quietly(wine.command("wineboot"))?;
         let library = wine.prefix.join("drive_c/windows/system32/bcryptprimitives.dll");
         if !library.exists() {
             let source = tree::root().join("xtask/src/check/wine/bcryptprimitives.c");
@@ -72,6 +75,13 @@ impl Wine {
             output(compiler)?;
         }
         Ok(wine)
+    }
+
+    /// The process that all programs of this installation share.
+    fn server(&self, argument: &str) -> Command {
+        let mut server = Command::new("wineserver");
+        server.arg(argument).env("WINEPREFIX", &self.prefix);
+        server
     }
 
     fn command(&self, program: impl AsRef<OsStr>) -> Command {
@@ -91,9 +101,14 @@ impl Wine {
 
 impl Drop for Wine {
     fn drop(&mut self) {
-        let mut end = Command::new("wineserver");
-        end.arg("--kill").env("WINEPREFIX", &self.prefix);
-        // Left alone, it ends by itself.
-        let _ = end.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        // It was there a moment ago; if it is not now, that is as well.
+        let _ = quietly(self.server("--kill"));
     }
+}
+
+/// Runs a command whose output would not end when it does.
+fn quietly(mut command: Command) -> Result<(), Failure> {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let status = command.status().map_err(|error| format!("{command:?}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}").into()) }
 }
