@@ -11,7 +11,7 @@ use net::{EventLoop, Server, TaskGroup, TcpStream, handlers, sleep, spawn, yield
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber, info};
-use util::{SECOND, connected, failures, hold, panic_of, run, settle};
+use util::{SECOND, connected, failures, hold, panic_of, run};
 
 /// Writes down what it is told, each as a line; spans by name and number.
 struct Collector {
@@ -319,7 +319,7 @@ fn a_server_without_descriptors_says_that_it_pauses() {
         let use_up = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok());
         let hogs: Vec<_> = use_up.collect();
         drop(event_loop.spawn(server.serve(handlers::hello)));
-        settle(&event_loop);
+        util::settle(&event_loop);
         assert_eq!(failed.take().len(), 1);
         drop((client, hogs));
     });

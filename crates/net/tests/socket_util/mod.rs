@@ -2,6 +2,7 @@
 //! limit on the time of each test.
 #![allow(dead_code, reason = "each test file uses its share")]
 
+#[cfg(unix)]
 pub(crate) mod alone;
 #[cfg(all(unix, feature = "programs"))]
 pub(crate) mod program;
