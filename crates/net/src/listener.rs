@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use crate::ask::{Awaitable, Direction, Wanted, sealed};
 use crate::core::current;
-use crate::driver::Readiness;
+use crate::driver::{Readiness, Socket};
 use crate::family::{Family, Inet, named};
 use crate::registered::Registered;
 use crate::source::Source;
@@ -69,7 +69,7 @@ impl<K: Family> Listener<K> {
     /// of a process that has no descriptor left. [`Server`](crate::Server) tells them apart.
     /// [`AlreadyWaiting`](crate::AlreadyWaiting) while another task accepts.
     pub fn accept(&self) -> impl Future<Output = io::Result<(Stream<K>, K::Address)>> + '_ {
-        self.io.when_readable(|source| self.take(source))
+        self.io.when_readable(|source| self.take_in(take::<K>(source)?))
     }
 
     /// Accepts a connection that is already there; for generators that asked for
@@ -80,7 +80,19 @@ impl<K: Family> Listener<K> {
     /// [`WouldBlock`](io::ErrorKind::WouldBlock) when there is none; otherwise as
     /// [`Listener::accept`].
     pub fn try_accept(&self) -> io::Result<(Stream<K>, K::Address)> {
-        self.io.attempt(Direction::Read, |source| self.take(source))
+        self.io.attempt(Direction::Read, |source| self.take_in(take::<K>(source)?))
+    }
+
+    /// As [`Listener::accept`], for a connection that no loop watches yet.
+    pub(crate) fn accept_socket(
+        &self,
+    ) -> impl Future<Output = io::Result<(Socket, K::Address)>> + '_ {
+        self.io.when_readable(take::<K>)
+    }
+
+    /// As [`Listener::try_accept`], for a connection that no loop watches yet.
+    pub(crate) fn try_accept_socket(&self) -> io::Result<(Socket, K::Address)> {
+        self.io.attempt(Direction::Read, take::<K>)
     }
 
     /// The address it listens on.
@@ -96,11 +108,15 @@ impl<K: Family> Listener<K> {
         &self.io
     }
 
-    fn take(&self, source: &Source) -> io::Result<(Stream<K>, K::Address)> {
-        let (socket, peer) = source.socket.accept()?;
-        let io = Registered::with(Rc::clone(&self.io.core), socket, Readiness::WRITE)?;
-        Ok((Stream::new(io), named::<K>(peer)?))
+    fn take_in(&self, (socket, peer): (Socket, K::Address)) -> io::Result<(Stream<K>, K::Address)> {
+        Ok((Stream::accepted(Rc::clone(&self.io.core), socket)?, peer))
     }
+}
+
+/// Takes a connection out of the backlog.
+fn take<K: Family>(source: &Source) -> io::Result<(Socket, K::Address)> {
+    let (socket, peer) = source.socket.accept()?;
+    Ok((socket, named::<K>(peer)?))
 }
 
 impl<K: Family> sealed::Sealed for Listener<K> {}

@@ -26,7 +26,7 @@ pub(crate) struct Source {
     ready: Cell<Readiness>,
     /// The directions in which somebody waits; the slots of the others are empty.
     waited: Cell<Readiness>,
-    /// [`SHARED`] and [`LEFT`], in one byte.
+    /// [`SHARED`], [`LEFT`] and [`SERVED`], in one byte.
     marks: Cell<u8>,
     slots: [Slot; 2],
     /// How long its waits may last; none until the first limit is set.
@@ -42,6 +42,10 @@ const SHARED: u8 = 4;
 /// [`Source::leave`]; cleared where another wait begins, but not on the short way of a leaf: poll functions
 /// have the socket to themselves (`&mut`), so that nobody can come to such a leaf's wait.
 const LEFT: [u8; 2] = [1, 2];
+
+/// The mark of a connection that a server has handed to its handler: once the server stops, it may
+/// end its waits to read. It is never cleared.
+const SERVED: u8 = 8;
 
 /// Who waits in one direction: exactly one of `task` and `foreign` while somebody does.
 #[derive(Default)]
@@ -214,6 +218,15 @@ impl Source {
         let seen = known.waker.as_ref().map(|waker| look(waker, known.number));
         slot.set(Some(known));
         seen
+    }
+
+    /// Says that a server has handed it to a handler.
+    pub(crate) fn serve(&self) {
+        self.marks.set(self.marks.get() | SERVED);
+    }
+
+    pub(crate) fn is_served(&self) -> bool {
+        self.marks.get() & SERVED != 0
     }
 
     pub(crate) fn share(&self) {

@@ -42,6 +42,6 @@ pub(crate) fn spawn<B, T>(
 /// What serves a connection, with its span.
 #[cfg(not(feature = "tracing"))]
 #[inline(always)]
-pub(crate) fn connection<F>(_peer: std::net::SocketAddr, future: F) -> F {
+pub(crate) fn connection<A, F>(_peer: A, future: F) -> F {
     future
 }

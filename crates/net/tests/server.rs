@@ -682,6 +682,70 @@ fn what_a_handler_reads_elsewhere_is_not_idle() {
 }
 
 #[test]
+#[cfg(target_os = "linux")] // elsewhere there is no second address of this machine to count on
+fn what_a_handler_has_accepted_itself_is_not_idle() {
+    without_failures(|| async {
+        let server = bind().grace(LONG).idle_grace(Duration::ZERO);
+        // The same port: it takes more than that to tell the two apart.
+        let elsewhere = ([127, 0, 0, 2], server.local_addr().unwrap().port()).into();
+        let listener = Rc::new(net::TcpListener::bind(elsewhere).unwrap());
+        let (address, stopper, serving) = start_with(server, move |mut stream, _peer| {
+            let listener = Rc::clone(&listener);
+            async move {
+                let (mut data, _) = listener.accept().await?;
+                let answer = data.chunk().await?.unwrap();
+                stream.write_all(&answer).await
+            }
+        });
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let mut data = TcpStream::connect(elsewhere).await.unwrap();
+        while net::stats().socket_waits < 2 {
+            net::yield_now().await;
+        }
+        stopper.stop();
+        net::sleep(5 * SHORT).await;
+        data.write_all(b"at last").await.unwrap();
+        assert_eq!(read_exactly(&mut client, 7).await, b"at last");
+        assert_eq!(served(serving).await.accepted, 1);
+    });
+}
+
+#[test]
+#[cfg(unix)]
+fn a_server_of_unix_sockets_does_all_that_one_of_tcp_does() {
+    use net::{UnixAddr, UnixListener, UnixStream};
+    without_failures(|| async {
+        let folder = socket_util::Folder::new();
+        let address = UnixAddr::path(folder.path("socket"));
+        let server = Server::new(UnixListener::bind(address.clone()).unwrap());
+        assert_eq!(server.local_addr().unwrap(), address);
+        let peers = Rc::new(RefCell::new(Vec::new()));
+        let seen = Rc::clone(&peers);
+        let server = server.max_connections(2).grace(LONG).idle_grace(SHORT);
+        let server = server.on_connect(move |peer| seen.borrow_mut().push(peer));
+        let stopper = server.stopper();
+        let serving = net::spawn(server.serve(handlers::hello));
+        let mut clients = Vec::new();
+        for _ in 0..3 {
+            clients.push(UnixStream::connect(address.clone()).await.unwrap());
+        }
+        for client in &mut clients[..2] {
+            client.write_all(b"?").await.unwrap();
+            assert_eq!(read_exactly(client, 12).await, b"Hello world\n");
+        }
+        assert_eq!(*peers.borrow(), [UnixAddr::Unnamed, UnixAddr::Unnamed]);
+        // The third has waited in the backlog.
+        drop(clients.remove(0));
+        clients[1].write_all(b"?").await.unwrap();
+        assert_eq!(read_exactly(&mut clients[1], 12).await, b"Hello world\n");
+        drop(clients.remove(0));
+        stopper.stop();
+        assert_eq!(socket_util::read_to_end(&mut clients[0]).await, b"");
+        assert_eq!(served(serving).await, Served { accepted: 3, cancelled: 0, timed_out: 0 });
+    });
+}
+
+#[test]
 fn the_stop_of_one_server_leaves_the_connections_of_another() {
     without_failures(|| async {
         let (address, stopper, serving) = start(bind().grace(LONG).idle_grace(SHORT));

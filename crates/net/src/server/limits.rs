@@ -1,9 +1,20 @@
-//! How long the connections of a server may wait.
+//! How many connections a server holds, and how long they may wait.
 
 use std::time::Duration;
 
-use crate::stream::TcpStream;
+use crate::family::Family;
+use crate::stream::Stream;
 use crate::time::now;
+
+/// What a server was told of its connections.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Settings {
+    pub(super) max_connections: usize,
+    pub(super) limits: Limits,
+    pub(super) grace: Duration,
+    /// As long as the grace unless set.
+    pub(super) idle_grace: Option<Duration>,
+}
 
 /// What is set on each connection that is accepted.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,7 +25,7 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    pub(super) fn set_on(self, stream: &TcpStream) {
+    pub(super) fn set_on<K: Family>(self, stream: &Stream<K>) {
         if self.idle.is_some() {
             stream.set_read_timeout(self.idle);
         }

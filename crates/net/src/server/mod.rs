@@ -1,23 +1,21 @@
 //! The accept loop that programs use: limits, faults, and a graceful end.
 
+mod accepting;
+mod connections;
 mod limits;
-mod serving;
 mod stopper;
 
-use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::rc::Rc;
 use std::time::Duration;
 
-use crate::deadlines::Overdue;
-use crate::driver::AcceptFailure;
-use crate::group::TaskGroup;
-use crate::listener::TcpListener;
-use crate::stream::TcpStream;
-use limits::Limits;
-use serving::Serving;
+use crate::family::{Family, Inet};
+use crate::listener::Listener;
+use crate::stream::Stream;
+use accepting::Accepting;
+use connections::Connections;
+use limits::{Limits, Settings};
 pub use stopper::{Stopped, Stopper};
 
 /// Connections that a server holds at a time, unless
@@ -74,14 +72,10 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// # })??;
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub struct Server {
-    listener: TcpListener,
-    max_connections: usize,
-    limits: Limits,
-    grace: Duration,
-    /// As long as the grace unless set.
-    idle_grace: Option<Duration>,
-    on_connect: Box<dyn Fn(SocketAddr)>,
+pub struct Server<K: Family = Inet> {
+    listener: Listener<K>,
+    settings: Settings,
+    on_connect: Box<dyn Fn(K::Address)>,
     stopper: Stopper,
 }
 
@@ -93,42 +87,72 @@ pub struct Served {
     /// Connections cancelled because they had not finished within the grace time.
     pub cancelled: usize,
     /// Connections whose handler ended with the error that a limit on waiting had passed, an
-    /// [`Overdue`]; those that were idle after the stop are not among them.
+    /// [`Overdue`](crate::Overdue); those that were idle after the stop are not among them.
     pub timed_out: u64,
 }
 
 impl Server {
-    /// A server that listens on `address`; see [`TcpListener::bind`].
+    /// A server that listens on `address`; see [`TcpListener::bind`](crate::TcpListener::bind). Over a
+    /// Unix socket [`Server::new`] makes one.
     ///
     /// # Errors
     ///
     /// As there.
     pub fn bind(address: SocketAddr) -> io::Result<Server> {
-        TcpListener::bind(address).map(Server::new)
+        Listener::bind(address).map(Server::new)
     }
+}
 
-    /// A server over a listener.
+impl<K: Family> Server<K> {
+    /// A server over a listener, of TCP or of Unix sockets.
+    ///
+    /// ```
+    /// # #[cfg(unix)]
+    /// # fn main() -> std::io::Result<()> {
+    /// use net::{Server, UnixAddr, UnixListener, UnixStream};
+    ///
+    /// # let folder = std::env::temp_dir();
+    /// # let path = folder.join(format!("net-doc-server-{}", std::process::id()));
+    /// # let _ = std::fs::remove_file(&path);
+    /// # net::EventLoop::new()?.run_until(async move {
+    /// let server = Server::new(UnixListener::bind(UnixAddr::path(&path))?);
+    /// let stopper = server.stopper();
+    /// let serving = net::spawn(server.serve(net::handlers::echo));
+    ///
+    /// let mut client = UnixStream::connect(UnixAddr::path(&path)).await?;
+    /// client.write_all(b"across the room").await?;
+    /// assert_eq!(client.chunk().await?.as_deref(), Some(&b"across the room"[..]));
+    ///
+    /// stopper.stop();
+    /// drop(client);
+    /// assert_eq!(serving.await.unwrap()?.accepted, 1);
+    /// # std::fs::remove_file(&path)
+    /// # })?
+    /// # }
+    /// # #[cfg(not(unix))]
+    /// # fn main() {}
+    /// ```
     #[must_use]
-    pub fn new(listener: TcpListener) -> Server {
-        Server {
-            listener,
+    pub fn new(listener: Listener<K>) -> Server<K> {
+        let settings = Settings {
             max_connections: MAX_CONNECTIONS,
             limits: Limits::default(),
             grace: GRACE,
             idle_grace: None,
-            on_connect: Box::new(drop),
-            stopper: Stopper::default(),
-        }
+        };
+        let stopper = Stopper::default();
+        Server { listener, settings, on_connect: Box::new(drop), stopper }
     }
 
     /// Connections held at a time, at least one; further ones wait in the backlog.
     #[must_use]
-    pub fn max_connections(self, connections: usize) -> Server {
-        Server { max_connections: connections.max(1), ..self }
+    pub fn max_connections(mut self, connections: usize) -> Server<K> {
+        self.settings.max_connections = connections.max(1);
+        self
     }
 
     /// How long a connection may wait for something to read:
-    /// [`set_read_timeout`](TcpStream::set_read_timeout) of each that is accepted. By default for ever.
+    /// [`set_read_timeout`](Stream::set_read_timeout) of each that is accepted. By default for ever.
     ///
     /// With this limit and the next two, the handler's operation fails, and a handler that passes the
     /// error on ends its connection. That is no failure to be reported: it is counted in
@@ -153,32 +177,33 @@ impl Server {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     #[must_use]
-    pub fn idle_timeout(mut self, time: Duration) -> Server {
-        self.limits.idle = Some(time);
+    pub fn idle_timeout(mut self, time: Duration) -> Server<K> {
+        self.settings.limits.idle = Some(time);
         self
     }
 
-    /// How long reading may go on from the accept: [`set_read_deadline`](TcpStream::set_read_deadline)
+    /// How long reading may go on from the accept: [`set_read_deadline`](Stream::set_read_deadline)
     /// of each connection. The handler lifts it once the head of the request has come, and sets it
     /// anew for the next. By default without end.
     #[must_use]
-    pub fn header_timeout(mut self, time: Duration) -> Server {
-        self.limits.header = Some(time);
+    pub fn header_timeout(mut self, time: Duration) -> Server<K> {
+        self.settings.limits.header = Some(time);
         self
     }
 
     /// How long a write may wait for the other side to take something:
-    /// [`set_write_timeout`](TcpStream::set_write_timeout) of each connection. By default for ever.
+    /// [`set_write_timeout`](Stream::set_write_timeout) of each connection. By default for ever.
     #[must_use]
-    pub fn write_timeout(mut self, time: Duration) -> Server {
-        self.limits.write = Some(time);
+    pub fn write_timeout(mut self, time: Duration) -> Server<K> {
+        self.settings.limits.write = Some(time);
         self
     }
 
     /// How long connections may take to finish after the stop.
     #[must_use]
-    pub fn grace(self, grace: Duration) -> Server {
-        Server { grace, ..self }
+    pub fn grace(mut self, grace: Duration) -> Server<K> {
+        self.settings.grace = grace;
+        self
     }
 
     /// How long a connection may be idle after the stop: one whose handler has waited so long to
@@ -192,13 +217,14 @@ impl Server {
     /// the handler itself waits to read is looked at, not what tasks that it has spawned do, nor what
     /// it waits for inside of a combinator with wakers of its own.
     #[must_use]
-    pub fn idle_grace(self, idle_grace: Duration) -> Server {
-        Server { idle_grace: Some(idle_grace), ..self }
+    pub fn idle_grace(mut self, idle_grace: Duration) -> Server<K> {
+        self.settings.idle_grace = Some(idle_grace);
+        self
     }
 
     /// Calls `hook` with the peer of each connection that is accepted.
     #[must_use]
-    pub fn on_connect(self, hook: impl Fn(SocketAddr) + 'static) -> Server {
+    pub fn on_connect(self, hook: impl Fn(K::Address) + 'static) -> Server<K> {
         Server { on_connect: Box::new(hook), ..self }
     }
 
@@ -207,7 +233,7 @@ impl Server {
     /// # Errors
     ///
     /// Those of getsockname(2).
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+    pub fn local_addr(&self) -> io::Result<K::Address> {
         self.listener.local_addr()
     }
 
@@ -225,65 +251,20 @@ impl Server {
     /// When the listener itself fails; the connections are cancelled then.
     pub async fn serve<H, F>(self, handler: H) -> io::Result<Served>
     where
-        H: Fn(TcpStream, SocketAddr) -> F,
+        H: Fn(Stream<K>, K::Address) -> F,
         F: Future<Output = io::Result<()>> + 'static,
     {
-        let Server { listener, max_connections, limits, grace, idle_grace, on_connect, stopper } =
-            self;
-        let timed_out = Rc::new(Cell::new(0));
-        let connections = TaskGroup::reporting(counting(&timed_out));
-        let mut stopped = stopper.stopped();
-        let mut serving = Serving {
-            listener,
-            max_connections,
-            limits,
-            on_connect,
-            handler,
-            connections,
-            accepted: 0,
-            timed_out,
-            exhausted: Cell::new(false),
-        };
-        while let Some(next) = stopped.unless(serving.next()).await {
-            match next {
-                Ok((stream, peer)) => serving.start(stream, peer),
-                Err(error) => match AcceptFailure::of(&error) {
-                    AcceptFailure::Connection => {}
-                    AcceptFailure::Exhausted => {
-                        if !serving.exhausted.replace(true) {
-                            serving.report(&error);
-                        }
-                        stopped.unless(serving.pause()).await;
-                    }
-                    AcceptFailure::Listener => return Err(error),
-                },
-            }
-        }
-        drop(stopped);
-        Ok(serving.finish(grace, idle_grace.unwrap_or(grace)).await)
+        let Server { listener, settings, on_connect, stopper } = self;
+        let connections = Connections::new(settings, handler);
+        Accepting::new(listener, on_connect, connections).serve(&stopper, settings.grace).await
     }
 }
 
-/// Takes out the errors of connections whose limits have passed, and counts them.
-fn counting(timed_out: &Rc<Cell<u64>>) -> impl Fn(&io::Error) -> bool + 'static {
-    let timed_out = Rc::clone(timed_out);
-    move |error| match Overdue::of(error) {
-        None => false,
-        Some(Overdue::Stopped) => true,
-        Some(_) => {
-            timed_out.set(timed_out.get() + 1);
-            true
-        }
-    }
-}
-
-impl fmt::Debug for Server {
+impl<K: Family> fmt::Debug for Server<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
             .field("listener", &self.listener)
-            .field("max_connections", &self.max_connections)
-            .field("limits", &self.limits)
-            .field("grace", &self.grace)
+            .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
 }

@@ -18,8 +18,8 @@ use std::time::Duration;
 
 use crate::ask::{Awaitable, Direction, Wanted, sealed};
 use crate::chunk::Chunk;
-use crate::core::current;
-use crate::driver::Readiness;
+use crate::core::{Core, current};
+use crate::driver::{Readiness, Socket};
 use crate::family::{Family, Inet, named};
 use crate::registered::Registered;
 use crate::time::pause;
@@ -65,6 +65,15 @@ pub const UNIX_PAUSE: Duration = Duration::from_millis(10);
 impl<K: Family> Stream<K> {
     pub(crate) fn new(io: Registered) -> Stream<K> {
         Stream { io, family: PhantomData }
+    }
+
+    /// A connection that was accepted, in the loop that is to watch it.
+    pub(crate) fn accepted(core: Rc<Core>, socket: Socket) -> Result<Stream<K>> {
+        Registered::with(core, socket, Readiness::WRITE).map(Stream::new)
+    }
+
+    pub(crate) fn registered(&self) -> &Registered {
+        &self.io
     }
 
     /// Connects to `address`. Where the backlog of a Unix listener is full, which only Linux tells

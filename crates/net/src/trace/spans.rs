@@ -1,6 +1,6 @@
 //! The spans of tasks and connections.
 
-use std::net::SocketAddr;
+use std::fmt::Display;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -67,27 +67,27 @@ pub(crate) fn spawn<B, T>(
 
 pin_project! {
     /// What serves a connection, with its span.
-    pub(crate) struct Served<F> {
+    pub(crate) struct Served<A: Display, F> {
         #[pin]
         future: F,
         // Dropped after the future, which owns the stream.
-        connection: Connection,
+        connection: Connection<A>,
     }
 }
 
 /// A connection as its span knows it.
-struct Connection {
-    peer: SocketAddr,
+struct Connection<A: Display> {
+    peer: A,
     /// None before the first poll, which makes it, inside the span of the task.
     span: Span,
 }
 
 /// What serves a connection, in a span of its own.
-pub(crate) fn connection<F: Future>(peer: SocketAddr, future: F) -> Served<F> {
+pub(crate) fn connection<A: Display, F: Future>(peer: A, future: F) -> Served<A, F> {
     Served { future, connection: Connection { peer, span: Span::none() } }
 }
 
-impl<F: Future> Future for Served<F> {
+impl<A: Display, F: Future> Future for Served<A, F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
@@ -100,7 +100,7 @@ impl<F: Future> Future for Served<F> {
     }
 }
 
-impl Drop for Connection {
+impl<A: Display> Drop for Connection<A> {
     fn drop(&mut self) {
         event!(parent: &self.span, Level::DEBUG, peer = %self.peer, "closed");
     }
