@@ -613,6 +613,20 @@ fn idle_connections_do_not_hold_up_a_stop() {
 }
 
 #[test]
+#[cfg(unix)] // elsewhere the system does not tell that nobody waits
+fn nor_do_they_where_the_server_is_full_and_nobody_waits() {
+    without_failures(|| async {
+        let server = bind().max_connections(1).grace(LONG).idle_grace(SHORT);
+        let (address, stopper, serving) = start(server);
+        let mut client = TcpStream::connect(address).await.unwrap();
+        ask(&mut client).await;
+        stopper.stop();
+        assert!(client.chunk().await.unwrap().is_none());
+        assert_eq!(served(serving).await, Served { accepted: 1, cancelled: 0, timed_out: 0 });
+    });
+}
+
+#[test]
 fn what_has_come_before_the_stop_is_answered_whoever_is_idle() {
     without_failures(|| async {
         let (address, stopper, serving) = start(bind().grace(LONG).idle_grace(Duration::ZERO));

@@ -152,7 +152,9 @@ impl<K: Family, C: Holder<K>> Accepting<K, C> {
 
     async fn drain(&mut self, deadline: Option<Instant>) {
         for drained in 1..=DRAIN_LIMIT {
-            if timeout(left(deadline), self.connections.room()).await.is_err() {
+            // A full server has to know before it waits for room, or it would wait for nobody.
+            if !self.is_awaited() || timeout(left(deadline), self.connections.room()).await.is_err()
+            {
                 break;
             }
             let next = self.listener.try_accept_socket();
