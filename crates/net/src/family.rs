@@ -37,6 +37,7 @@ pub trait Family: sealed::Kind + fmt::Debug + Sized + Unpin + 'static {
         + fmt::Display
         + Eq
         + Hash
+        + Send
         + Into<Address>
         + TryFrom<Address, Error = Address>
         + 'static;

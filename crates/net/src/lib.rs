@@ -119,6 +119,7 @@ pub use pollable::{Pollable, PollableError};
 pub use remote::RemoteJoinHandle;
 pub use sched::{Payload, SPAWN_LIMIT, SpawnError, TaskId, TaskState};
 pub use server::{ACCEPT_PAUSE, GRACE, MAX_CONNECTIONS, Served, Server, Stopped, Stopper};
+pub use server::{MAX_THREADS, THREAD_PATIENCE, ThreadedServer};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use stream::PeerCredentials;
 #[cfg(unix)]

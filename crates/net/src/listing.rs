@@ -63,6 +63,8 @@ pub enum WaitKind {
     Descriptor,
     /// A server to be asked to stop.
     Stop,
+    /// The other threads of a server: to start, to have room, to hand over a connection.
+    Threads,
     /// A closure that [`unblock`](crate::unblock) runs on another thread, or its turn there.
     Unblock,
     /// A value in a channel, or room for one.
@@ -371,6 +373,7 @@ impl fmt::Display for WaitKind {
             WaitKind::Group(left) => write!(f, "until the {left} tasks of a group end"),
             WaitKind::Descriptor => f.write_str("until a descriptor is closed"),
             WaitKind::Stop => f.write_str("until a server is asked to stop"),
+            WaitKind::Threads => f.write_str("for the other threads of a server"),
             WaitKind::Unblock => f.write_str("until a closure on another thread ends"),
             WaitKind::Channel { direction, name } => {
                 f.write_str(match direction {

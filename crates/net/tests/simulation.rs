@@ -110,6 +110,27 @@ fn a_host_whose_program_has_ended_may_still_get_news() {
 }
 
 #[test]
+fn a_host_has_one_thread() {
+    let mut sim = Sim::new(0);
+    sim.host("server", async || {
+        let server = Server::bind(everywhere())?.threads(2);
+        let refused = server.serve(net::handlers::echo).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Unsupported);
+        assert!(refused.to_string().contains("threads"), "{refused}");
+        Ok(())
+    });
+    sim.service("alone", async || {
+        Server::bind(everywhere())?.threads(1).serve(net::handlers::echo).await.map(drop)
+    });
+    let alone = (sim.address("alone"), PORT).into();
+    sim.host("client", async move || {
+        assert_eq!(there_and_back(alone, b"hello".to_vec()).await?, b"hello");
+        Ok(())
+    });
+    sim.run().unwrap_or_else(|failure| panic!("{failure}"));
+}
+
+#[test]
 fn nobody_there_is_told_by_kind() {
     let mut sim = Sim::new(0);
     sim.host("deaf", async || Ok(()));

@@ -13,6 +13,7 @@ mod lookup;
 mod manual;
 mod options;
 mod park;
+mod passing;
 #[cfg(feature = "sim")]
 pub(crate) mod simulation;
 mod socket;
@@ -32,6 +33,7 @@ pub use manual::ManualClock;
 #[cfg(any(target_os = "linux", target_os = "android"))]
 pub use options::PeerCredentials;
 pub(crate) use park::{Home, block};
+pub(crate) use passing::Passing;
 pub(crate) use poll::{Key, Readiness};
 #[cfg(unix)]
 pub(crate) use socket::Kind;

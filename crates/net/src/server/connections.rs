@@ -47,6 +47,10 @@ where
         Connections { core, settings, handler, group, timed_out, family: PhantomData }
     }
 
+    pub(super) fn core(&self) -> &Core {
+        &self.core
+    }
+
     /// Starts the handler. What panics before there is a future to spawn is reported as if the
     /// connection's task had, and does not end the server.
     fn start(&self, stream: Stream<K>, peer: K::Address) {

@@ -2,8 +2,11 @@
 
 mod accepting;
 mod connections;
+mod crew;
 mod limits;
+mod mailboxes;
 mod stopper;
+mod threads;
 
 use std::fmt;
 use std::io;
@@ -17,6 +20,7 @@ use accepting::Accepting;
 use connections::Connections;
 use limits::{Limits, Settings};
 pub use stopper::{Stopped, Stopper};
+pub use threads::{MAX_THREADS, THREAD_PATIENCE, ThreadedServer};
 
 /// Connections that a server holds at a time, unless
 /// [`max_connections`](Server::max_connections) says otherwise.
@@ -226,6 +230,13 @@ impl<K: Family> Server<K> {
     #[must_use]
     pub fn on_connect(self, hook: impl Fn(K::Address) + 'static) -> Server<K> {
         Server { on_connect: Box::new(hook), ..self }
+    }
+
+    /// Has `threads` threads serve, each with a loop of its own: the one that runs here is the first.
+    /// At least one; [`ThreadedServer::serve`] refuses more than [`MAX_THREADS`].
+    #[must_use]
+    pub fn threads(self, threads: usize) -> ThreadedServer<K> {
+        ThreadedServer::new(self, threads.max(1))
     }
 
     /// The address it listens on.
