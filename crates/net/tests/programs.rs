@@ -70,6 +70,7 @@ fn help_and_version_are_printed_and_that_is_all() {
             let ended = run(program, &[help]);
             assert_eq!((ended.status.code(), ended.errors.as_str()), (Some(0), ""));
             assert!(ended.output.contains("--max-connections"), "{}", ended.output);
+            assert!(ended.output.contains("--threads"), "{}", ended.output);
         }
         let ended = run(program, &["--version"]);
         assert_eq!(ended.status.code(), Some(0));
@@ -171,6 +172,100 @@ fn idle_connections_are_closed_after_the_time_that_was_given() {
     assert_eq!(echo.stop().errors, "");
 }
 
+/// How many threads the program has for connections, besides its first.
+fn server_threads(serving: &Serving) -> usize {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", serving.id())).unwrap();
+    let names = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")));
+    names.filter(|name| name.as_ref().is_ok_and(|name| name.starts_with("server thread"))).count()
+}
+
+#[test]
+fn several_threads_answer_everybody() {
+    for (program, arguments) in [
+        (HELLO, &["--threads", "4"][..]),
+        (ECHO, &["--threads", "4"]),
+        (HELLO, &["--threads", "4", "--max-connections", "401", "--backend", "poll"]),
+    ] {
+        let serving = Serving::start(program, arguments);
+        let mut clients = Vec::new();
+        for _ in 0..400 {
+            let mut client = plain_client(serving.address);
+            client.write_all(b"Hello world\n").unwrap();
+            client.read_exact(&mut [0; 12]).unwrap();
+            clients.push(client);
+        }
+        assert_eq!(server_threads(&serving), 3, "besides the first");
+        drop(clients);
+        let ended = serving.stop();
+        assert_eq!(ended.output.lines().count(), 400);
+        assert_eq!(ended.errors, "");
+    }
+    let hello = Serving::start(HELLO, &[]);
+    ask(&mut plain_client(hello.address));
+    assert_eq!(server_threads(&hello), 0);
+}
+
+#[test]
+fn several_threads_speak_http() {
+    let hello = Serving::start(HELLO, &["--http", "--threads", "2"]);
+    for _ in 0..10 {
+        let mut client = plain_client(hello.address);
+        client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert!(
+            answer.starts_with("HTTP/1.1 200") && answer.ends_with("Hello world\n"),
+            "{answer}"
+        );
+    }
+    assert_eq!(hello.stop().errors, "");
+}
+
+/// Connects, asks once and reads to the end, again and again, until nobody listens any more; returns
+/// the local addresses of those that were answered.
+fn visit_until_refused(address: std::net::SocketAddr) -> Vec<String> {
+    let mut answered = Vec::new();
+    while let Ok(mut client) = TcpStream::connect(address) {
+        client.set_read_timeout(Some(LIMIT)).unwrap();
+        let asked = client.write_all(b"?").and_then(|()| client.shutdown(Shutdown::Write));
+        let mut answer = Vec::new();
+        match asked.and_then(|()| client.read_to_end(&mut answer)) {
+            Ok(_) if !answer.is_empty() => {
+                assert_eq!(answer, b"Hello world\n");
+                answered.push(client.local_addr().unwrap().to_string());
+            }
+            Ok(_) => {}
+            // One that nobody had accepted before the listener was closed.
+            Err(error) => assert_ne!(error.kind(), ErrorKind::WouldBlock, "never answered"),
+        }
+    }
+    answered
+}
+
+#[test]
+fn a_signal_under_load_leaves_nobody_who_was_accepted_without_an_answer() {
+    for threads in ["1", "4"] {
+        let mut hello = Serving::start(HELLO, &["--threads", threads]);
+        let address = hello.address;
+        let clients: Vec<_> =
+            (0..4).map(|_| std::thread::spawn(move || visit_until_refused(address))).collect();
+        let mut accepted: Vec<String> = (0..200).map(|_| hello.line()).collect();
+        hello.signal(Signal::TERM);
+        let ended = hello.ended();
+        assert_eq!((ended.status.code(), ended.errors.as_str()), (Some(0), ""));
+        accepted.extend(ended.output.lines().map(str::to_owned));
+        let mut accepted: Vec<_> = accepted
+            .iter()
+            .map(|line| line.strip_prefix("Connection from ").unwrap().to_owned())
+            .collect();
+        let answers = clients.into_iter().flat_map(|client| client.join().unwrap());
+        let mut answered: Vec<_> = answers.collect();
+        accepted.sort_unstable();
+        answered.sort_unstable();
+        assert_eq!(accepted, answered, "{threads} threads");
+    }
+}
+
 #[test]
 fn what_cannot_be_done_is_said_in_one_line() {
     let cases: &[(&[&str], i32, &str)] = &[
@@ -182,6 +277,8 @@ fn what_cannot_be_done_is_said_in_one_line() {
         (&["--max-connections", "0"], 2, "--max-connections"),
         (&["--max-connections", "many"], 2, "--max-connections"),
         (&["--idle-timeout", "0"], 2, "--idle-timeout"),
+        (&["--threads", "0"], 2, "--threads"),
+        (&["--threads", "many"], 2, "--threads"),
         (&["--unknown"], 2, "--help"),
         (&["stray"], 2, "--help"),
     ];

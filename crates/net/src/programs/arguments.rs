@@ -6,7 +6,7 @@ use std::time::Duration;
 use lexopt::prelude::{Long, Short, ValueExt};
 
 use super::{Complaint, Program};
-use crate::Backend;
+use crate::{Backend, MAX_THREADS};
 
 /// What the arguments ask for.
 #[derive(Debug)]
@@ -25,6 +25,7 @@ pub(super) struct Arguments {
     pub(super) backend: Option<Backend>,
     pub(super) max_connections: Option<usize>,
     pub(super) idle_timeout: Option<Duration>,
+    pub(super) threads: usize,
     pub(super) quiet: bool,
     /// Whether HTTP is spoken, by a program that can.
     pub(super) http: bool,
@@ -33,13 +34,14 @@ pub(super) struct Arguments {
 pub(super) fn parse(program: &Program, mut parser: lexopt::Parser) -> Result<Command, Complaint> {
     let mut address = program.address.to_owned();
     let (mut backend, mut max_connections, mut idle_timeout) = (None, None, None);
-    let (mut quiet, mut http) = (false, false);
+    let (mut threads, mut quiet, mut http) = (1, false, false);
     while let Some(argument) = parser.next().map_err(Complaint::usage)? {
         match argument {
             Long("addr") => address = text(&mut parser)?,
             Long("backend") => backend = self::backend(&text(&mut parser)?)?,
             Long("max-connections") => max_connections = Some(connections(&text(&mut parser)?)?),
             Long("idle-timeout") => idle_timeout = Some(seconds(&text(&mut parser)?)?),
+            Long("threads") => threads = self::threads(&text(&mut parser)?)?,
             Long("http") if program.speaks_http => http = true,
             Short('q') | Long("quiet") => quiet = true,
             Short('h') | Long("help") => return Ok(Command::Print(help(program))),
@@ -57,6 +59,7 @@ pub(super) fn parse(program: &Program, mut parser: lexopt::Parser) -> Result<Com
         backend,
         max_connections,
         idle_timeout,
+        threads,
         quiet,
         http,
     }))
@@ -78,6 +81,15 @@ fn connections(text: &str) -> Result<usize, Complaint> {
         Ok(connections @ 1..) => Ok(connections),
         _ => Err(Complaint::usage(format!(
             "--max-connections takes a whole number from 1, not {text:?}"
+        ))),
+    }
+}
+
+fn threads(text: &str) -> Result<usize, Complaint> {
+    match text.parse() {
+        Ok(threads @ 1..=MAX_THREADS) => Ok(threads),
+        _ => Err(Complaint::usage(format!(
+            "--threads takes a whole number from 1 to {MAX_THREADS}, not {text:?}"
         ))),
     }
 }
@@ -113,7 +125,8 @@ fn help(program: &Program) -> String {
          --addr HOST:PORT      where to listen [{address}]; port 0 takes a free one\n      \
          --backend NAME        how to wait: auto, {} [auto]\n      \
          --max-connections N   connections held at a time; further ones wait [{}]\n      \
-         --idle-timeout SECS   close connections that are idle for so long [never]\n{http}  \
+         --idle-timeout SECS   close connections that are idle for so long [never]\n      \
+         --threads N           threads, each with a loop and its share of connections [1]\n{http}  \
          -q, --quiet               do not print who connects\n  \
          -h, --help                print this\n  \
          -V, --version             print the version\n\n\
@@ -152,6 +165,7 @@ mod tests {
         assert_eq!(arguments.addresses, ["127.0.0.1:1".parse().unwrap()]);
         assert_eq!((arguments.backend, arguments.max_connections), (None, None));
         assert_eq!((arguments.idle_timeout, arguments.quiet), (None, false));
+        assert_eq!(arguments.threads, 1);
         assert!(!arguments.http);
     }
 
@@ -163,12 +177,15 @@ mod tests {
             "--backend=poll",
             "--max-connections",
             "12",
+            "--threads",
+            "4",
             "-q",
             "--http",
         ]);
         assert_eq!(arguments.addresses, ["[::1]:7".parse().unwrap()]);
         assert_eq!((arguments.backend, arguments.max_connections), (Some(Backend::Poll), Some(12)));
         assert!(arguments.quiet && arguments.http);
+        assert_eq!(arguments.threads, 4);
     }
 
     #[test]
@@ -187,6 +204,10 @@ mod tests {
             (&["--addr"], "--addr"),
             (&["--backend", "magic"], "magic"),
             (&["--max-connections", "0"], "from 1"),
+            (&["--threads", "0"], "from 1 to 1024"),
+            (&["--threads", "1025"], "from 1 to 1024"),
+            (&["--threads", "-1"], "from 1 to 1024"),
+            (&["--threads", "two"], "\"two\""),
             (&["--idle-timeout", "0"], "more than none"),
             (&["--idle-timeout", "-1"], "more than none"),
             (&["--idle-timeout", "NaN"], "more than none"),
@@ -212,7 +233,7 @@ mod tests {
     fn help_names_every_option() {
         let Ok(Command::Print(help)) = parsed(&["--help"]) else { panic!() };
         let options = ["--addr", "--backend", "--max-connections", "--idle-timeout", "--quiet"];
-        for option in options.into_iter().chain(["--version", "--http"]) {
+        for option in options.into_iter().chain(["--threads", "--version", "--http"]) {
             assert!(help.contains(option), "{option}");
         }
         assert!(help.lines().all(|line| line.len() <= 100), "{help}");

@@ -10,7 +10,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -36,6 +36,13 @@ pub struct Program {
 /// their way. These programs wait to read between two requests only.
 const IDLE_GRACE: Duration = Duration::from_secs(1);
 
+/// Where a program says what happens.
+#[derive(Clone, Debug)]
+struct Output {
+    lines: Arc<Printer>,
+    failures: Arc<Printer>,
+}
+
 /// Why a program ends with a line on standard error.
 #[derive(Debug)]
 pub(crate) struct Complaint {
@@ -51,7 +58,7 @@ impl Program {
     /// understand its arguments, 130 after the second signal.
     pub fn main<H, F>(self, handler: H) -> ExitCode
     where
-        H: Fn(TcpStream, SocketAddr) -> F + 'static,
+        H: Fn(TcpStream, SocketAddr) -> F + Clone + Send + 'static,
         F: Future<Output = io::Result<()>> + 'static,
     {
         match arguments::parse(&self, lexopt::Parser::from_env()) {
@@ -66,7 +73,7 @@ impl Program {
 
     fn serve<H, F>(&self, arguments: Arguments, handler: H) -> Result<(), Complaint>
     where
-        H: Fn(TcpStream, SocketAddr) -> F + 'static,
+        H: Fn(TcpStream, SocketAddr) -> F + Clone + Send + 'static,
         F: Future<Output = io::Result<()>> + 'static,
     {
         // Without more descriptors it serves fewer connections, which the server handles.
@@ -78,16 +85,12 @@ impl Program {
         let event_loop = event_loop.map_err(|error| {
             Complaint::failed(format!("{error}; --backend auto takes the best there is"))
         })?;
-        let (printer, failures) = (Printer::start(io::stdout()), Printer::start(io::stderr()));
-        let printed = Rc::clone(&failures);
-        event_loop.on_failure(move |failure| {
-            if !is_goodbye(&failure.cause) {
-                printed.line(failure.to_string());
-            }
-        });
-        let served = event_loop.run_until(run(arguments, handler, printer.clone()));
-        printer.finish();
-        failures.finish();
+        let output =
+            Output { lines: Printer::start(io::stdout()), failures: Printer::start(io::stderr()) };
+        output.report_failures_of(&event_loop);
+        let served = event_loop.run_until(run(arguments, handler, output.clone()));
+        output.lines.finish();
+        output.failures.finish();
         served.map_err(|error| Complaint::failed(error.to_string()))?
     }
 
@@ -97,6 +100,17 @@ impl Program {
         };
         complain(&format!("{}: {message}", self.name));
         ExitCode::from(code)
+    }
+}
+
+impl Output {
+    fn report_failures_of(&self, event_loop: &EventLoop) {
+        let printer = Arc::clone(&self.failures);
+        event_loop.on_failure(move |failure| {
+            if !is_goodbye(&failure.cause) {
+                printer.line(failure.to_string());
+            }
+        });
     }
 }
 
@@ -111,9 +125,9 @@ impl Complaint {
     }
 }
 
-async fn run<H, F>(arguments: Arguments, handler: H, printer: Rc<Printer>) -> Result<(), Complaint>
+async fn run<H, F>(arguments: Arguments, handler: H, output: Output) -> Result<(), Complaint>
 where
-    H: Fn(TcpStream, SocketAddr) -> F,
+    H: Fn(TcpStream, SocketAddr) -> F + Clone + Send + 'static,
     F: Future<Output = io::Result<()>> + 'static,
 {
     let mut server = bind(&arguments.addresses).map_err(|error| {
@@ -128,10 +142,11 @@ where
     stop_on_signals(server.stopper())
         .map_err(|error| Complaint::failed(format!("cannot handle signals: {error}")))?;
     if let Ok(address) = server.local_addr() {
-        printer.line(format!("Listening on {address}"));
+        output.lines.line(format!("Listening on {address}"));
     }
     if !arguments.quiet {
-        server = server.on_connect(move |peer| printer.line(format!("Connection from {peer}")));
+        let lines = Arc::clone(&output.lines);
+        server = server.on_connect(move |peer| lines.line(format!("Connection from {peer}")));
     }
     if let Some(connections) = arguments.max_connections {
         server = server.max_connections(connections);
@@ -140,8 +155,10 @@ where
         // A connection whose other side does not read is idle as well.
         server = server.idle_timeout(time).write_timeout(time);
     }
-    let served = server.idle_grace(IDLE_GRACE).serve(handler).await;
-    served.map(drop).map_err(|error| Complaint::failed(format!("cannot accept: {error}")))
+    let server = server.idle_grace(IDLE_GRACE).threads(arguments.threads);
+    let server = server.each_loop(move |event_loop| output.report_failures_of(event_loop));
+    let served = server.serve(handler).await;
+    served.map(drop).map_err(|error| Complaint::failed(format!("cannot serve: {error}")))
 }
 
 /// Whether a connection ended because the other side left without a word: no news for a server.

@@ -1,9 +1,8 @@
 //! Lines for standard output and standard error, written where a full pipe stalls nobody.
 
-use std::cell::{Cell, RefCell};
 use std::io::Write;
-use std::rc::Rc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -13,17 +12,23 @@ const LINES: usize = 4096;
 /// How long the end of the program waits for lines to be written.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// Writes lines from a thread of its own. When nobody reads, lines are dropped, and the next one
-/// that fits says how many; once the output is closed, all are.
+/// Writes lines from a thread of its own, for any thread. When nobody reads, lines are dropped, and the
+/// next one that fits says how many; once the output is closed, all are.
 #[derive(Debug)]
 pub(super) struct Printer {
-    lines: RefCell<Option<SyncSender<String>>>,
-    dropped: Cell<usize>,
-    done: Receiver<()>,
+    state: Mutex<State>,
+    done: Mutex<Receiver<()>>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// None once it has finished.
+    lines: Option<SyncSender<String>>,
+    dropped: usize,
 }
 
 impl Printer {
-    pub(super) fn start(output: impl Write + Send + 'static) -> Rc<Printer> {
+    pub(super) fn start(output: impl Write + Send + 'static) -> Arc<Printer> {
         let (lines, to_write) = sync_channel(LINES);
         let (finished, done) = sync_channel(1);
         thread::spawn(move || {
@@ -31,30 +36,36 @@ impl Printer {
             // Nobody waits any more where the program has lost its patience.
             let _ = finished.send(());
         });
-        Rc::new(Printer { lines: RefCell::new(Some(lines)), dropped: Cell::new(0), done })
+        let state = Mutex::new(State { lines: Some(lines), dropped: 0 });
+        Arc::new(Printer { state, done: Mutex::new(done) })
     }
 
     pub(super) fn line(&self, line: String) {
-        let lines = self.lines.borrow();
-        let Some(lines) = &*lines else { return };
-        if self.dropped.get() > 0 {
-            let notice = format!("({} lines dropped: nobody reads them)", self.dropped.get());
+        let mut state = self.lock();
+        let State { lines: Some(lines), dropped } = &mut *state else { return };
+        if *dropped > 0 {
+            let notice = format!("({dropped} lines dropped: nobody reads them)");
             if lines.try_send(notice).is_err() {
-                self.dropped.set(self.dropped.get() + 1);
+                *dropped += 1;
                 return;
             }
-            self.dropped.set(0);
+            *dropped = 0;
         }
         if lines.try_send(line).is_err() {
-            self.dropped.set(1);
+            *dropped = 1;
         }
     }
 
     /// Lets what is queued be written, for a moment.
     pub(super) fn finish(&self) {
-        drop(self.lines.take());
+        self.lock().lines = None;
+        let done = self.done.lock().unwrap_or_else(PoisonError::into_inner);
         // A pipe that nobody reads is no reason not to end.
-        let _ = self.done.recv_timeout(PATIENCE);
+        let _ = done.recv_timeout(PATIENCE);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
