@@ -585,3 +585,15 @@ impl<E: fmt::Display> fmt::Display for GroupError<E> {
 }
 
 impl<E: fmt::Debug + fmt::Display> Error for GroupError<E> {}
+
+/// The error of the task that failed, as it is: so a group can be part of an operation that fails as
+/// its tasks do.
+impl From<GroupError<io::Error>> for io::Error {
+    fn from(error: GroupError<io::Error>) -> io::Error {
+        match error {
+            GroupError::Failed(_, error) => error,
+            GroupError::Panicked(..) => io::Error::other(error.to_string()),
+            GroupError::Elapsed(_) => io::Error::new(io::ErrorKind::TimedOut, error.to_string()),
+        }
+    }
+}

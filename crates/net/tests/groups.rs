@@ -634,3 +634,28 @@ fn a_timeout_may_be_a_moment() {
         assert_eq!(net::now() - soon, SECOND);
     });
 }
+
+#[test]
+fn a_group_fails_as_its_task_does() {
+    use std::io::{Error, ErrorKind};
+    run(async {
+        let mut group = TaskGroup::new();
+        group.spawn(async { Err(Error::new(ErrorKind::ConnectionReset, "gone")) });
+        let error = Error::from(group.wait().await.expect_err("the task's error"));
+        assert_eq!((error.kind(), text(error)), (ErrorKind::ConnectionReset, "gone".into()));
+
+        group.spawn(async { panic!("oh") });
+        let error = Error::from(group.wait().await.expect_err("the task's panic"));
+        assert_eq!(error.kind(), ErrorKind::Other);
+        assert!(text(error).ends_with("panicked: oh"));
+
+        group.spawn(hold_for_ever());
+        let error = group.wait_until(net::now() + SECOND).await.expect_err("too long");
+        assert_eq!(Error::from(error).kind(), ErrorKind::TimedOut);
+    });
+}
+
+async fn hold_for_ever() -> std::io::Result<()> {
+    hold(()).await;
+    Ok(())
+}
