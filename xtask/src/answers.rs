@@ -1,5 +1,6 @@
 //! The examples, run: what they print and answer, beside their twins in Python.
 
+mod alone;
 mod console;
 mod servers;
 
@@ -25,6 +26,17 @@ const PROGRAMS: [(&str, Trial); 5] = [
     ("echo_selectors", servers::echo),
 ];
 
+/// Programs without a twin, each with what it is put to.
+const ALONE: [(&str, alone::Trial); 7] = [
+    ("chat", alone::chat),
+    ("chat, a slow guest", alone::chat_with_a_slow_guest),
+    ("netcat", alone::netcat),
+    ("proxy", alone::proxy),
+    ("proxy, faults", alone::proxy_with_faults),
+    ("scan", alone::scan),
+    ("netcat, proxy and chat", alone::all_together),
+];
+
 /// The programs that use `select(2)` itself.
 const NEED_SELECT: [&str; 2] = ["select_lists", "hello_select"];
 
@@ -44,6 +56,9 @@ pub(crate) fn run(report: &mut Report) {
         if report.has(Tool::Python, &twin) {
             report.step(&twin, || same(&ours.unwrap_or_default(), &trial(python(name))?));
         }
+    }
+    for (name, trial) in ALONE {
+        report.step(&format!("example {name}"), || trial(&|name| program(&built, name)));
     }
 }
 

@@ -38,7 +38,7 @@ const LAYERS: [Layer; 6] = [
     Layer {
         name: "examples",
         siblings: &["gen", "net", "poll", "sched"],
-        foreign: &["rustix", "socket2"],
+        foreign: &["async-lock", "futures-lite", "indicatif", "rustix", "socket2"],
     },
     Layer { name: "xtask", siblings: &[], foreign: &["serde_json"] },
 ];
