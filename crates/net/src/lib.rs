@@ -133,6 +133,10 @@ pub use time::{
 };
 pub use unblock::{Unblock, unblock};
 
+#[doc = include_str!("../docs/tutorial.md")]
+#[cfg(all(any(doc, doctest), feature = "channel"))]
+pub mod tutorial {}
+
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 #[doc = include_str!("../../../README.md")]
