@@ -5,12 +5,14 @@
 //! `--scenario NAME`.
 
 mod cancel;
+mod chat;
 mod connect;
 mod descriptors;
 mod echo;
 mod hello;
 #[cfg(unix)]
 mod local;
+mod proxy;
 mod shutdown;
 mod slow;
 mod stuck;
@@ -30,6 +32,8 @@ type Scenario = (&'static str, fn(u64) -> Sim);
 const SCENARIOS: &[Scenario] = &[
     ("echo", echo::build),
     ("hello", hello::build),
+    ("proxy", proxy::build),
+    ("chat", chat::build),
     ("udp", udp::build),
     ("connect", connect::build),
     ("shutdown", shutdown::build),
