@@ -6,6 +6,9 @@ use crate::tree::File;
 const ROOT: [&str; 5] =
     ["ARCHITECTURE.md", "CHANGELOG.md", "LICENSE-APACHE", "LICENSE-MIT", "README.md"];
 
+/// Ends with the room of the example `chat`.
+const TUTORIAL: &str = "crates/net/docs/tutorial.md";
+
 pub(crate) fn check(files: &[File]) -> Vec<String> {
     let text = |path: &str| files.iter().find(|file| file.path == path).map(|file| &*file.text);
     let mut findings = Vec::new();
@@ -25,6 +28,9 @@ pub(crate) fn check(files: &[File]) -> Vec<String> {
         }
     }
     findings.extend(listings(files));
+    if let (Some(chat), Some(tutorial)) = (text("examples/chat.rs"), text(TUTORIAL)) {
+        findings.extend(room(chat, tutorial));
+    }
     let documents = files.iter().filter(|file| has_links(&file.path));
     findings.extend(documents.flat_map(|document| dead_links(document, files)));
     findings
@@ -128,6 +134,15 @@ fn listings(files: &[File]) -> Vec<String> {
     findings
 }
 
+/// The tutorial shows the room as the example has it, but for its visibility.
+fn room(chat: &str, tutorial: &str) -> Option<String> {
+    let private = chat.replace("pub(crate) ", "");
+    let (_, rest) = private.split_once("const LINES").unwrap_or(("", &private));
+    let (room, _) = rest.split_once("async fn serve").unwrap_or((rest, ""));
+    let is_same = tutorial.contains(room.trim());
+    (!is_same).then(|| format!("{TUTORIAL}: the room is not that of examples/chat.rs"))
+}
+
 /// The newest section is either for what is not released yet, or for the version in the manifest.
 fn changelog(changes: &str, manifest: &str) -> Option<String> {
     let version = manifest.lines().find_map(|line| line.strip_prefix("version = "));
@@ -182,6 +197,14 @@ mod tests {
         assert_eq!(listings(&[readme, file("examples/a.rs", "let a = 2;\n")]), [finding]);
         let readme = file("examples/README.md", "```rust\nlet a = 1;\n```\n");
         assert!(listings(&[readme, file("examples/a.rs", "let a = 1;\nend")]).is_empty());
+    }
+
+    #[test]
+    fn the_room_is_the_same_in_both_places() {
+        let chat = "use a;\n\nconst LINES: usize = 64;\n\npub(crate) struct Room;\n\nasync fn serve() {}\n";
+        assert_eq!(room(chat, "```\nconst LINES: usize = 64;\n\nstruct Room;\n```\n"), None);
+        assert!(room(chat, "```\nconst LINES: usize = 65;\n\nstruct Room;\n```\n").is_some());
+        assert!(room("nothing of it", "struct Room;").is_some());
     }
 
     #[test]
