@@ -95,11 +95,15 @@ enum Policy<E> {
     First,
     /// It is kept, and the others go on.
     Collect,
-    /// It is reported, and the others go on: a server's connections.
-    Report(Reporter<E>),
+    /// It is reported, and the others go on: a server's connections. The second is told of each that
+    /// has ended, after it has been dropped, unless the whole loop is.
+    Report(Reporter<E>, Option<Left>),
 }
 
 type Reporter<E> = Box<dyn Fn(&Core, GroupError<E>)>;
+
+/// What is called when a member has left its group.
+pub(crate) type Left = Rc<dyn Fn()>;
 
 impl<E: 'static> TaskGroup<E> {
     /// An empty group in the loop that runs here.
@@ -124,15 +128,19 @@ impl<E: 'static> TaskGroup<E> {
     }
 
     /// An empty group whose failures touch nobody else, and go to the loop's hook, but for errors that
-    /// `claims` says are its own business.
-    pub(crate) fn reporting(claims: impl Fn(&E) -> bool + 'static) -> TaskGroup<E>
+    /// `claims` says are its own business. `left` is called for each member that has ended.
+    pub(crate) fn reporting(
+        claims: impl Fn(&E) -> bool + 'static,
+        left: Option<Left>,
+    ) -> TaskGroup<E>
     where
         E: Error,
     {
-        TaskGroup::with(Policy::Report(Box::new(move |core, error| match error {
+        let reporter = move |core: &Core, error| match error {
             GroupError::Failed(_, error) if claims(&error) => {}
             other => report(core, other),
-        })))
+        };
+        TaskGroup::with(Policy::Report(Box::new(reporter), left))
     }
 
     fn with(policy: Policy<E>) -> TaskGroup<E> {
@@ -335,7 +343,7 @@ impl<E: 'static> State<E> {
     fn fail(&self, error: GroupError<E>) {
         match self.policy {
             _ if self.stage.get() == Stage::Dropped => self.unclaimed(error),
-            Policy::Report(ref report) => report(&self.core, error),
+            Policy::Report(ref report, _) => report(&self.core, error),
             Policy::Collect => self.errors.borrow_mut().push(error),
             Policy::First => {
                 self.errors.borrow_mut().push(error);
@@ -386,6 +394,9 @@ impl<E> State<E> {
     fn left(&self, task: TaskId) {
         self.members.borrow_mut().remove(&task);
         self.tell();
+        if let Policy::Report(_, Some(left)) = &self.policy {
+            left();
+        }
     }
 
     /// Brings back who waits, if few enough members are left.

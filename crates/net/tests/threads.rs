@@ -235,20 +235,33 @@ fn max_connections_holds_for_all_threads_together() {
 #[derive(Clone)]
 struct Blocking {
     go_on: Arc<Mutex<Receiver<()>>>,
+    /// How often a thread has begun to wait.
+    blocked: Arc<AtomicUsize>,
 }
 
 impl Blocking {
     fn new() -> (Sender<()>, Blocking) {
         let (sender, receiver) = channel();
-        (sender, Blocking { go_on: Arc::new(Mutex::new(receiver)) })
+        (sender, Blocking { go_on: Arc::new(Mutex::new(receiver)), blocked: Arc::default() })
+    }
+
+    fn block(&self) {
+        self.blocked.fetch_add(1, Ordering::SeqCst);
+        self.go_on.lock().unwrap().recv_timeout(LIMIT).unwrap();
+    }
+
+    async fn until_blocked(&self) {
+        while self.blocked.load(Ordering::SeqCst) == 0 {
+            net::yield_now().await;
+        }
     }
 
     async fn serve(self, mut stream: TcpStream) -> io::Result<()> {
         while let Some(chunk) = stream.chunk().await? {
             match &*chunk {
-                b"block" => self.go_on.lock().unwrap().recv_timeout(LIMIT).unwrap(),
+                b"block" => self.block(),
                 b"fail" => {
-                    self.go_on.lock().unwrap().recv_timeout(LIMIT).unwrap();
+                    self.block();
                     return Err(io::Error::other("as you wish"));
                 }
                 _ => {}
@@ -258,8 +271,9 @@ impl Blocking {
         Ok(())
     }
 
-    fn handler(self) -> impl Fn(TcpStream, SocketAddr) -> Hello + Clone + Send {
-        move |stream, _peer| Box::pin(self.clone().serve(stream))
+    fn handler(&self) -> impl Fn(TcpStream, SocketAddr) -> Hello + Clone + Send + use<> {
+        let blocking = self.clone();
+        move |stream, _peer| Box::pin(blocking.clone().serve(stream))
     }
 }
 
@@ -273,6 +287,7 @@ fn a_slow_thread_stops_no_other() {
             clients.push(connect_and_ask(address).await);
         }
         clients[1].write_all(b"block").await.unwrap();
+        blocking.until_blocked().await;
         // Two of three go on, and new ones come to them.
         let mut waiting = Vec::new();
         for number in 0..30 {
@@ -590,6 +605,7 @@ fn a_thread_that_dies_is_reported_and_its_share_goes_to_the_others() {
                 clients.push(connect_and_ask(address).await);
             }
             clients[1].write_all(b"fail").await.unwrap();
+            blocking.until_blocked().await;
             // Of these the second is on its way to the thread that dies.
             let mut later = Vec::new();
             for _ in 0..3 {
@@ -630,12 +646,13 @@ fn a_thread_that_dies_is_reported_and_its_share_goes_to_the_others() {
 fn a_thread_that_a_handler_keeps_busy_is_not_waited_for_without_end() {
     let event_loop = EventLoop::new().unwrap();
     let (go_on, blocking) = Blocking::new();
-    let ended = within_limit(&event_loop, async {
+    let ended = within_limit(&event_loop, async move {
         let server = bind().grace(Duration::ZERO);
         let (address, stopper, serving) = start(server, 2, as_it_is, blocking.handler());
         let _first = connect_and_ask(address).await;
         let mut second = connect_and_ask(address).await;
         second.write_all(b"block").await.unwrap();
+        blocking.until_blocked().await;
         stopper.stop();
         served(serving).await
     });

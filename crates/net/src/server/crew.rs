@@ -3,21 +3,17 @@
 use std::cell::Cell;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Instant;
-
-use pin_project_lite::pin_project;
 
 use super::accepting::Holder;
 use super::connections::{Connections, left};
 use super::limits::Settings;
-use super::mailboxes::{Mailboxes, Seat, hear};
+use super::mailboxes::{Mailboxes, hear};
 use super::threads::{EachLoop, THREAD_PATIENCE};
 use super::{Served, Stopper};
-use crate::core::Core;
+use crate::core::{Core, here};
 use crate::driver::{Driver, Passing, Socket};
 use crate::event_loop::EventLoop;
 use crate::failure::{Cause, message};
@@ -75,7 +71,7 @@ impl<K: Family> Crew<K> {
         let mailboxes = Arc::new(Mailboxes::new(threads, settings.max_connections));
         let crew = Crew {
             mailboxes: Arc::clone(&mailboxes),
-            threads: TaskGroup::reporting(|_| false),
+            threads: TaskGroup::reporting(|_| false, None),
             served: Rc::default(),
             abandon: Stopper::default(),
         };
@@ -170,38 +166,19 @@ where
     /// Serves what comes into this thread's box.
     async fn work(self) -> Served {
         let Worker { thread, mailboxes, settings, handler } = self;
-        let seats = Arc::clone(&mailboxes);
-        let mut connections = Connections::new(settings, move |stream, peer| {
-            let seat = seats.seat(thread);
-            Seated { future: handler(stream, peer), seat }
-        });
+        let left = {
+            let mailboxes = Arc::clone(&mailboxes);
+            Rc::new(move || mailboxes.left(thread))
+        };
+        let mut connections = Connections::new(settings, handler, Some(left));
         while let Some((socket, peer)) = mailboxes.next(thread).await {
             if let Err(error) = connections.take(socket.arrive(), peer) {
-                drop(mailboxes.seat(thread));
-                let core = connections.core();
+                mailboxes.left(thread);
+                let core = here("Server");
                 core.report(core.scheduler.running(), Cause::Accept(&error));
             }
         }
         connections.finish(mailboxes.deadline()).await
-    }
-}
-
-pin_project! {
-    /// What serves a connection, with its place.
-    struct Seated<K: Family, F> {
-        #[pin]
-        future: F,
-        // Dropped after the future, which owns the stream.
-        seat: Seat<K>,
-    }
-}
-
-impl<K: Family, F: Future> Future for Seated<K, F> {
-    type Output = F::Output;
-
-    #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        self.project().future.poll(cx)
     }
 }
 

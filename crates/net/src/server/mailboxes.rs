@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker, ready};
 use std::time::Instant;
 
@@ -36,18 +36,12 @@ struct State<K: Family> {
 
 struct Mailbox<K: Family> {
     passed: VecDeque<Passed<K>>,
-    /// Connections in the box, and those that its thread holds: each has a [`Seat`] then.
+    /// Connections in the box, and those that its thread holds.
     held: usize,
     /// How many those may be.
     share: usize,
     /// Cleared when the thread has died.
     alive: bool,
-}
-
-/// A connection's place on a thread; dropped, there is room for another one.
-pub(super) struct Seat<K: Family> {
-    mailboxes: Arc<Mailboxes<K>>,
-    thread: usize,
 }
 
 impl<K: Family> Mailboxes<K> {
@@ -85,9 +79,10 @@ impl<K: Family> Mailboxes<K> {
         self.bells[thread].until(next).await
     }
 
-    /// The place of a connection that a thread has taken out of its box.
-    pub(super) fn seat(self: &Arc<Self>, thread: usize) -> Seat<K> {
-        Seat { mailboxes: Arc::clone(self), thread }
+    /// A connection that a thread has taken out of its box has ended: there is room for another one.
+    pub(super) fn left(&self, thread: usize) {
+        self.lock().boxes[thread].held -= 1;
+        self.room.ring();
     }
 
     /// Nothing comes any more; connections may finish until `deadline`, if there is one.
@@ -162,13 +157,6 @@ impl<K: Family> State<K> {
         mailbox.held += 1;
         mailbox.passed.push_back(connection);
         thread
-    }
-}
-
-impl<K: Family> Drop for Seat<K> {
-    fn drop(&mut self) {
-        self.mailboxes.lock().boxes[self.thread].held -= 1;
-        self.mailboxes.room.ring();
     }
 }
 

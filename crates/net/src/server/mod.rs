@@ -266,7 +266,7 @@ impl<K: Family> Server<K> {
         F: Future<Output = io::Result<()>> + 'static,
     {
         let Server { listener, settings, on_connect, stopper } = self;
-        let connections = Connections::new(settings, handler);
+        let connections = Connections::new(settings, handler, None);
         Accepting::new(listener, on_connect, connections).serve(&stopper, settings.grace).await
     }
 }
