@@ -94,9 +94,9 @@ const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "the stop forgets the backlog",
-        file: "crates/net/src/server/serving.rs",
-        search: "Ok((stream, peer)) => self.start(stream, peer),",
-        replace: "Ok(_) => {}",
+        file: "crates/net/src/server/accepting.rs",
+        search: "        self.drain(deadline).await;",
+        replace: "",
     },
     Mutation {
         name: "a full descriptor table is spun on",
