@@ -65,6 +65,7 @@ impl Wine {
         fs::create_dir_all(&wine.prefix)?;
         // What they start lives on, and would keep open the output of whoever was the first to need
         // it. So this is before the suites, without an output, and lasts longer than between two.
+        wine.end();
         quietly(wine.server("--persistent=60"))?;
         quietly(wine.command("wineboot"))?;
         let library = wine.prefix.join("drive_c/windows/system32/bcryptprimitives.dll");
@@ -84,6 +85,14 @@ impl Wine {
         server
     }
 
+    /// Ends all that runs in this installation, of an earlier run that was interrupted too, and
+    /// returns when it has ended.
+    fn end(&self) {
+        // Both fail where nothing runs, which is as well.
+        let _ = quietly(self.server("--kill"));
+        let _ = quietly(self.server("--wait"));
+    }
+
     fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("wine");
         command.arg(program).env("WINEPREFIX", &self.prefix).env("WINEDEBUG", "-all");
@@ -101,8 +110,7 @@ impl Wine {
 
 impl Drop for Wine {
     fn drop(&mut self) {
-        // It was there a moment ago; if it is not now, that is as well.
-        let _ = quietly(self.server("--kill"));
+        self.end();
     }
 }
 
