@@ -58,9 +58,9 @@ async fn work(server: SocketAddr, done: Rc<Cell<bool>>) {
             Ok(())
         });
         group.spawn(async move {
-            // Another task than the one whose write was dropped.
-            sleep(SECOND).await;
+            // Another task than the one whose write was dropped, and at once, while there is no room.
             writer.write_all(&pattern(3, 3000)).await?;
+            sleep(SECOND).await;
             writer.shutdown()
         });
         group.wait().await.map_err(|error| io::Error::other(error.to_string()))
