@@ -8,8 +8,9 @@ use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
+use futures_lite::future::or;
 use net::sim::Sim;
-use net::{Server, TcpStream, sleep, spawn, stats, timeout};
+use net::{Server, TcpStream, sleep, spawn, stats};
 
 use crate::util::{PORT, SECOND, connect, everywhere, exchange, harmless, pattern};
 
@@ -47,10 +48,10 @@ async fn cancel_everywhere(server: SocketAddr) -> io::Result<()> {
 async fn work(server: SocketAddr, done: Rc<Cell<bool>>) {
     let talk = async {
         let mut stream = TcpStream::connect(server).await?;
-        let bytes = pattern(2, 6000);
-        let writing = stream.write_all(&bytes);
-        // Nobody reads what comes back yet, so that this waits for room.
-        let _ = timeout(SECOND, writing).await;
+        let bytes = pattern(2, 30_000);
+        // Nobody reads what comes back yet, so that this waits for room, and is dropped in its wait: the
+        // other ends first, and this one is not polled again.
+        or(sleep(SECOND), async { drop(stream.write_all(&bytes).await) }).await;
         let (mut reader, mut writer) = stream.split();
         let mut group = net::TaskGroup::<io::Error>::new();
         group.spawn(async move {
