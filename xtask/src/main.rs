@@ -31,8 +31,9 @@ Usage: cargo xtask COMMAND
                     and hello --http with curl, wrk, ab, nginx and HAProxy
   check             format, lints, docs, layering, unsafe fence, sizes, licences, words
   check --memory    sched and gen under AddressSanitizer and valgrind, and the loom model check
-  check --targets   types for macOS, FreeBSD, illumos, Android and Windows; and for Windows
-                    the suites and hello under wine
+  check --targets [--all]
+                    types for macOS, FreeBSD and Windows, with --all for illumos and Android too;
+                    and for Windows the suites and hello under wine
   count             instructions, system calls and memory, against their limits; and sched
                     beside FuturesUnordered in time, printed only
   ecosystem         the programs of examples/ecosystem, which is a workspace of its own, driven by
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
         ["check"] => check::run,
         ["check", "--memory"] => memory::run,
         ["check", "--targets"] => check::targets::run,
+        ["check", "--targets", "--all"] => check::targets::run_all,
         ["count"] => count::run,
         ["ecosystem"] => ecosystem::run,
         ["sim", ref rest @ ..] => {

@@ -7,15 +7,12 @@ use crate::report::{Report, output};
 use crate::tool::{DEBIAN_CARGO, DEBIAN_RUSTC, Tool};
 use crate::tree;
 
-/// One of each kind of system: kqueue, and once more where `libc` names other things; event ports,
-/// without `select`; epoll on a system that is not called Linux; IOCP.
-const TARGETS: [&str; 5] = [
-    "x86_64-apple-darwin",
-    "x86_64-unknown-freebsd",
-    "x86_64-unknown-illumos",
-    "aarch64-linux-android",
-    wine::TARGET,
-];
+/// The systems that most users have: kqueue, and once more where `libc` names other things; IOCP.
+const TARGETS: [&str; 3] = ["x86_64-apple-darwin", "x86_64-unknown-freebsd", wine::TARGET];
+
+/// And with `--all` those with code paths of their own: event ports, without `select`; epoll on a system
+/// that is not called Linux. Each takes a minute more.
+const FURTHER_TARGETS: [&str; 2] = ["x86_64-unknown-illumos", "aarch64-linux-android"];
 
 /// Where the std of another system comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +25,15 @@ pub(super) enum Toolchain {
 
 /// Types for each system, then what runs for Windows.
 pub(crate) fn run(report: &mut Report) {
+    of(report, &TARGETS);
+}
+
+/// As [`run`], for further systems too.
+pub(crate) fn run_all(report: &mut Report) {
+    of(report, &[&TARGETS[..], &FURTHER_TARGETS].concat());
+}
+
+fn of(report: &mut Report, targets: &[&str]) {
     let installed = installed();
     let has_source = Tool::Targets.missing().is_none();
     let mut step = |target: &str, name: &str, run: fn(&mut Report, &str, &str, Toolchain)| {
@@ -36,7 +42,7 @@ pub(crate) fn run(report: &mut Report) {
             None => _ = report.has(Tool::Targets, name),
         }
     };
-    for target in TARGETS {
+    for target in targets {
         step(target, &format!("types for {target}"), types);
     }
     step(wine::TARGET, "windows under wine", wine::run);
