@@ -1,0 +1,1 @@
+//! Generators, queues, selectors and timers beside their peers.

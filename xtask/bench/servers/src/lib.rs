@@ -1,0 +1,1 @@
+//! The servers that hello and echo are compared with.
