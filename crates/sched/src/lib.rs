@@ -79,6 +79,6 @@ mod waker;
 pub use handle::{Handle, SPAWN_LIMIT, SpawnError};
 pub use join::{JoinError, JoinHandle};
 pub use round_robin::RoundRobin;
-pub use scheduler::{Cancel, Scheduler, StepError};
+pub use scheduler::{Cancel, Scheduler, StepError, Wakes};
 pub use slab::{Slab, SlabId};
 pub use task::{Outcome, Payload, Task, TaskId, TaskState};

@@ -1,6 +1,6 @@
 //! Whose turn is it? The scheduler hands out steps, and nothing calls back into it.
 
-use std::cell::RefCell;
+use std::cell::{RefCell, RefMut};
 use std::fmt;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -19,7 +19,7 @@ use crate::registry::{self, Local};
 use crate::table::{Found, Table};
 use crate::task::Plain;
 use crate::turn::Turn;
-use crate::waker::{Home, Lent, TaskWaker};
+use crate::waker::{Home, Lender, Lent, TaskWaker};
 use crate::{Handle, JoinHandle, Outcome, Payload, Task, TaskId, TaskState};
 
 /// A run queue of tasks that yield `Y` and return `T`.
@@ -66,7 +66,7 @@ use crate::{Handle, JoinHandle, Outcome, Payload, Task, TaskId, TaskState};
 /// assert_eq!(seen, ["2", "1", "lift-off"]);
 /// ```
 pub struct Scheduler<Y, T = ()> {
-    shared: Rc<Shared<Y, T>>,
+    shared: Lender<Shared<Y, T>>,
 }
 
 /// What a cancellation found.
@@ -89,8 +89,28 @@ pub enum StepError {
     Nested,
 }
 
+/// A loan of the queue, to wake many tasks; made by [`Scheduler::wakes`].
+pub struct Wakes<'a, Y, T = ()> {
+    table: RefMut<'a, Table<Y, T>>,
+}
+
+impl<Y, T> Wakes<'_, Y, T> {
+    /// As [`Scheduler::wake`].
+    #[inline]
+    pub fn wake(&mut self, id: TaskId) -> bool {
+        self.table.wake(id)
+    }
+}
+
+impl<Y, T> fmt::Debug for Wakes<'_, Y, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wakes").field("ready", &self.table.ready()).finish_non_exhaustive()
+    }
+}
+
 struct Shared<Y, T> {
-    /// Borrowed for the length of one of the table's methods, none of which calls any user's code.
+    /// Borrowed for the length of one of the table's methods, none of which calls any user's code, or of
+    /// a [`Wakes`], which calls none either.
     table: RefCell<Table<Y, T>>,
     /// Says also which task is being stepped, until its body is back in the table or dropped.
     lent: Lent,
@@ -119,7 +139,7 @@ impl<Y: 'static, T: 'static> Scheduler<Y, T> {
             home,
         });
         registry::join(number, Rc::downgrade(&shared) as Weak<dyn Local>);
-        Scheduler { shared }
+        Scheduler { shared: Lender::new(shared, |shared| &shared.lent) }
     }
 
     /// Limits how many spawns from other threads may wait to be taken in, at first
@@ -153,7 +173,7 @@ impl<Y: 'static, T: 'static> Scheduler<Y, T> {
         B: for<'w> Resumable<&'w Waker, Yield = Y, Return = O> + 'static,
         O: 'static,
     {
-        let (task, cell) = join::pair(body, Rc::downgrade(&self.shared) as Weak<dyn Local>);
+        let (task, cell) = join::pair(body, self.shared.downgrade() as Weak<dyn Local>);
         JoinHandle::new(self.spawn_task(task), cell)
     }
 
@@ -191,7 +211,9 @@ impl<Y: 'static, T: 'static> Scheduler<Y, T> {
         // What the step brings goes around `catch_unwind` and not through it: packing it together
         // with the panic that did not happen would cost every step a dozen instructions.
         let mut step = None;
-        let caught = catch_unwind(AssertUnwindSafe(|| step = Some(turn.run(&shared.lent))));
+        let caught = catch_unwind(AssertUnwindSafe(|| {
+            step = Some(turn.run(&shared.lent, self.shared.waker()))
+        }));
         let value = match (caught, step) {
             (Ok(()), Some(Step::Yielded(value))) => value,
             (caught, step) => return Ok((id, shared.finish(id, caught.map(|()| step)))),
@@ -211,6 +233,32 @@ impl<Y: 'static, T: 'static> Scheduler<Y, T> {
     #[inline]
     pub fn wake(&self, id: TaskId) -> bool {
         self.shared.table.borrow_mut().wake(id)
+    }
+
+    /// Wakes many tasks in a row, without a look at each whether the queue is in use.
+    ///
+    /// For as long as the [`Wakes`] lives the queue is borrowed, and any other method of the scheduler, its
+    /// clones and wakers of its tasks panics on this thread; other threads are not concerned. So run nobody
+    /// else's code meanwhile.
+    ///
+    /// ```
+    /// use generator::FromFuture;
+    /// use sched::{Outcome, Scheduler};
+    ///
+    /// let scheduler: Scheduler<(), ()> = Scheduler::new();
+    /// let ids: Vec<_> =
+    ///     (0..3).map(|_| scheduler.spawn(FromFuture::new(std::future::pending()))).collect();
+    /// while let Ok((_, Outcome::Yielded(()))) = scheduler.step() {}
+    /// let mut wakes = scheduler.wakes();
+    /// for &id in &ids {
+    ///     assert!(wakes.wake(id));
+    /// }
+    /// drop(wakes);
+    /// assert_eq!(scheduler.ready(), 3);
+    /// ```
+    #[inline]
+    pub fn wakes(&self) -> Wakes<'_, Y, T> {
+        Wakes { table: self.shared.table.borrow_mut() }
     }
 
     /// Ends a task. If it is queued or parked, its body is dropped before this returns, and no step
@@ -244,7 +292,7 @@ impl<Y: 'static, T: 'static> Scheduler<Y, T> {
     /// waker. Two loads and two comparisons.
     #[inline]
     pub fn own(&self, waker: &Waker) -> Option<TaskId> {
-        self.shared.own(waker)
+        self.shared.lent.own(self.shared.waker(), waker)
     }
 
     /// Takes in wakes and spawns that came from other threads, and says how many tasks that queued
@@ -361,9 +409,8 @@ impl<Y, T> Local for Shared<Y, T> {
         }
     }
 
-    #[inline]
     fn own(&self, waker: &Waker) -> Option<TaskId> {
-        self.lent.own(waker)
+        self.lent.own_alike(waker)
     }
 }
 
@@ -467,7 +514,7 @@ impl<Y, T> Drop for Shared<Y, T> {
 
 impl<Y, T> Clone for Scheduler<Y, T> {
     fn clone(&self) -> Scheduler<Y, T> {
-        Scheduler { shared: Rc::clone(&self.shared) }
+        Scheduler { shared: self.shared.clone() }
     }
 }
 

@@ -17,6 +17,7 @@ use std::mem::ManuallyDrop;
 use std::pin::Pin;
 use std::ptr::NonNull;
 use std::sync::Arc;
+use std::task::Waker;
 
 use generator::Step;
 
@@ -73,10 +74,10 @@ impl<Y, T> Drop for Resident<Y, T> {
 impl<Y, T> Turn<Y, T> {
     /// Runs the body to its next yield.
     #[inline(always)]
-    pub(crate) fn run(mut self, lent: &Lent) -> Step<Y, Option<T>> {
+    pub(crate) fn run(mut self, lent: &Lent, frame: &Waker) -> Step<Y, Option<T>> {
         // SAFETY: the body lives and nobody else uses it, as said above; it is pinned since `new`.
         let body = unsafe { Pin::new_unchecked(self.body.as_mut()) };
         // SAFETY: the slot's `Arc` lives, as said above.
-        unsafe { lent.during(self.waker, |waker| body.resume(waker)) }
+        unsafe { lent.during(frame, self.waker, |waker| body.resume(waker)) }
     }
 }

@@ -17,7 +17,9 @@
 
 use std::cell::Cell;
 use std::mem::ManuallyDrop;
+use std::ops::Deref;
 use std::ptr::{self, NonNull};
+use std::rc::{Rc, Weak};
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -80,14 +82,19 @@ impl TaskWaker {
     }
 }
 
-/// The waker that a step lends to its task, and whose step it is.
+/// Whose step it is, and which waker is lent to it. Part of what the clones of a scheduler share.
 pub(crate) struct Lent {
-    frame: Arc<Frame>,
-    /// The frame's waker. It is always the same, so a leaf that is polled with a waker at this very
-    /// place knows it, and a step need not make one. Never dropped: it holds no count.
-    waker: ManuallyDrop<Waker>,
+    frame: Frame,
     /// The data of the waker lent, if that is a [`TaskWaker`]; null otherwise, and between steps.
     kept: Cell<*const ()>,
+}
+
+/// What the clones of a scheduler share, and the waker of the frame in it. That is always the same one,
+/// so a leaf that is polled with a waker at this very place knows it, and a step need not make one.
+pub(crate) struct Lender<S> {
+    shared: Rc<S>,
+    /// Never dropped: it holds no count.
+    waker: ManuallyDrop<Waker>,
 }
 
 /// What a lent waker points to until it is first cloned.
@@ -103,18 +110,53 @@ struct Frame {
     made: Mutex<Option<Arc<TaskWaker>>>,
 }
 
+impl<S> Lender<S> {
+    pub(crate) fn new(shared: Rc<S>, lent: impl FnOnce(&S) -> &Lent) -> Lender<S> {
+        let frame = ptr::from_ref(&lent(&shared).frame).cast();
+        // SAFETY: the data is what `FRAME` expects: a frame that lives as long as `shared` is borrowed,
+        // which it is until this is dropped, and never mutably, since this keeps a count of it. The
+        // waker is only lent, with a lifetime that this outlives.
+        let waker = ManuallyDrop::new(unsafe { Waker::new(frame, &FRAME) });
+        Lender { shared, waker }
+    }
+
+    pub(crate) fn downgrade(&self) -> Weak<S> {
+        Rc::downgrade(&self.shared)
+    }
+
+    /// The frame's waker.
+    #[inline]
+    pub(crate) fn waker(&self) -> &Waker {
+        &self.waker
+    }
+}
+
+impl<S> Clone for Lender<S> {
+    fn clone(&self) -> Lender<S> {
+        // SAFETY: as in `new`, with a count of the same frame's owner.
+        let waker = unsafe { Waker::new(self.waker.data(), self.waker.vtable()) };
+        Lender { shared: Rc::clone(&self.shared), waker: ManuallyDrop::new(waker) }
+    }
+}
+
+impl<S> Deref for Lender<S> {
+    type Target = S;
+
+    #[inline]
+    fn deref(&self) -> &S {
+        &self.shared
+    }
+}
+
 impl Lent {
     pub(crate) fn new(home: Arc<Home>) -> Lent {
-        let frame = Arc::new(Frame {
+        let frame = Frame {
             running: AtomicU64::new(0),
             home,
             unsettled: AtomicBool::new(false),
             made: Mutex::new(None),
-        });
-        // SAFETY: the data is what `FRAME` expects. The frame outlives the waker, since both go with
-        // this, which only lends the waker.
-        let waker = unsafe { Waker::new(Arc::as_ptr(&frame).cast(), &FRAME) };
-        Lent { waker: ManuallyDrop::new(waker), frame, kept: Cell::new(ptr::null()) }
+        };
+        Lent { frame, kept: Cell::new(ptr::null()) }
     }
 
     /// The task being stepped.
@@ -128,8 +170,8 @@ impl Lent {
         self.frame.running.store(id.map_or(0, TaskId::to_bits), Relaxed);
     }
 
-    /// Calls `step` with the running task's waker; `kept` is the one that was made for a clone, if
-    /// there is one.
+    /// Calls `step` with the running task's waker: `kept`, which was made for a clone, if there is
+    /// one, otherwise `frame`, this frame's.
     ///
     /// # Safety
     ///
@@ -138,12 +180,13 @@ impl Lent {
     #[inline(always)]
     pub(crate) unsafe fn during<R>(
         &self,
+        frame: &Waker,
         kept: Option<NonNull<TaskWaker>>,
         step: impl FnOnce(&Waker) -> R,
     ) -> R {
         let made;
         let waker = match kept {
-            None => &self.waker,
+            None => frame,
             Some(task) => {
                 // SAFETY: the caller promises that the `Arc` lives; the waker made here is only lent,
                 // and its drop, which would give back a count, never comes.
@@ -172,11 +215,19 @@ impl Lent {
         self.frame.made().take()
     }
 
-    /// The running task, if `waker` is the one lent to it: the waker itself, or one with the same
-    /// data and the same table.
+    /// The running task, if `waker` is the one lent to it: `frame` itself, or one alike.
     #[inline]
-    pub(crate) fn own(&self, waker: &Waker) -> Option<TaskId> {
-        if ptr::eq(waker, &*self.waker) || self.own_alike(waker) { self.running() } else { None }
+    pub(crate) fn own(&self, frame: &Waker, waker: &Waker) -> Option<TaskId> {
+        if ptr::eq(waker, frame) { self.running() } else { self.own_alike(waker) }
+    }
+
+    /// The running task, if `waker` has the data and the table of the one lent to it.
+    #[inline(never)]
+    pub(crate) fn own_alike(&self, waker: &Waker) -> Option<TaskId> {
+        let kept = waker.data() == self.kept.get() && ptr::eq(waker.vtable(), &TASK);
+        let frame = ptr::from_ref(&self.frame).cast();
+        let framed = waker.data() == frame && ptr::eq(waker.vtable(), &FRAME);
+        if kept || framed { self.running() } else { None }
     }
 
     /// A clone of the waker lent at this moment; only for during a step.
@@ -188,13 +239,6 @@ impl Lent {
         // an `Arc` behind it. The waker made here gives back no count.
         let waker = ManuallyDrop::new(unsafe { Waker::new(self.kept.get(), &TASK) });
         Waker::clone(&waker)
-    }
-
-    #[inline(never)]
-    fn own_alike(&self, waker: &Waker) -> bool {
-        let kept = waker.data() == self.kept.get() && ptr::eq(waker.vtable(), &TASK);
-        let framed = waker.data() == self.waker.data() && ptr::eq(waker.vtable(), &FRAME);
-        kept || framed
     }
 
     #[cold]
