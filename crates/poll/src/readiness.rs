@@ -95,13 +95,20 @@ impl Readiness {
     /// The flags as `epoll_wait` has them. The five low bits are the same; read-hangup moves from
     /// bit 13 to bit 5; anything else that the kernel may add is dropped.
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    #[inline]
-    pub(crate) const fn from_epoll(flags: u32) -> Self {
-        const UNUSUAL: u32 = (ERROR | HANGUP) as u32 | EPOLL_READ_HANGUP;
-        if flags & UNUSUAL == 0 {
-            return Self(flags as u8 & (READ | WRITE | PRIORITY));
-        }
+    const fn from_epoll(flags: u32) -> Self {
         Self((flags & 0x1f | (flags & EPOLL_READ_HANGUP) >> 8) as u8)
+    }
+
+    /// What an owner who asked for `interest`, or for nothing, gets to see of the flags of
+    /// `epoll_wait`. Every event passes here; the usual one takes two operations.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    #[inline(always)]
+    pub(crate) fn of_epoll_with(flags: u32, interest: Option<Interest>) -> Self {
+        const UNUSUAL: u32 = (PRIORITY | ERROR | HANGUP) as u32 | EPOLL_READ_HANGUP;
+        if flags & UNUSUAL == 0 {
+            return Self(flags as u8 & (READ | WRITE) & bits(interest));
+        }
+        Self::from_epoll(flags).seen_with(interest)
     }
 
     /// The flags as `epoll_wait` would have them.
@@ -110,19 +117,26 @@ impl Readiness {
         (self.0 & !READ_HANGUP) as u32 | ((self.0 & READ_HANGUP) as u32) << 8
     }
 
-    /// What an owner who asked for `interest` gets to see of what the kernel said.
+    /// What an owner who asked for `interest`, or for nothing, gets to see of what the kernel said.
     ///
     /// A direction that was not asked for is dropped; an error or hangup raises those that were,
-    /// because the next read or write will not block but fail or end. Every event passes here;
-    /// the usual one takes two operations.
-    #[inline]
-    pub(crate) const fn seen_with(self, interest: Interest) -> Self {
-        let asked = interest.bits() & (READ | WRITE);
-        if self.0 & !(READ | WRITE | PRIORITY) == 0 {
-            return Self(self.0 & (interest.bits() | PRIORITY));
+    /// because the next read or write will not block but fail or end.
+    #[cold]
+    #[inline(never)]
+    pub(crate) const fn seen_with(self, interest: Option<Interest>) -> Self {
+        if interest.is_none() {
+            return Self::EMPTY;
         }
+        let asked = bits(interest) & (READ | WRITE);
         let raised = if self.0 & (ERROR | HANGUP) == 0 { 0 } else { asked };
         Self(self.0 & !(READ | WRITE) | self.0 & asked | raised)
+    }
+}
+
+const fn bits(interest: Option<Interest>) -> u8 {
+    match interest {
+        Some(interest) => interest.bits(),
+        None => 0,
     }
 }
 
@@ -170,23 +184,25 @@ mod tests {
     #[test]
     fn errors_and_hangups_raise_what_was_asked_for_and_nothing_else() {
         for broken in [Readiness::ERROR, Readiness::HANGUP] {
-            assert_eq!(broken.seen_with(Interest::READ), broken | Readiness::READ);
-            assert_eq!(broken.seen_with(Interest::WRITE), broken | Readiness::WRITE);
-            assert_eq!(broken.seen_with(Interest::PRIORITY), broken);
+            assert_eq!(broken.seen_with(Some(Interest::READ)), broken | Readiness::READ);
+            assert_eq!(broken.seen_with(Some(Interest::WRITE)), broken | Readiness::WRITE);
+            assert_eq!(broken.seen_with(Some(Interest::PRIORITY)), broken);
         }
     }
 
     #[test]
     fn priority_never_implies_read() {
-        let seen = Readiness::PRIORITY.seen_with(Interest::READ | Interest::PRIORITY);
+        let seen = Readiness::PRIORITY.seen_with(Some(Interest::READ | Interest::PRIORITY));
         assert_eq!(seen, Readiness::PRIORITY);
     }
 
     #[test]
     fn a_direction_not_asked_for_is_dropped() {
         let both = Readiness::READ | Readiness::WRITE;
-        assert_eq!(both.seen_with(Interest::WRITE), Readiness::WRITE);
-        assert_eq!(both.seen_with(Interest::PRIORITY), Readiness::EMPTY);
+        assert_eq!(both.seen_with(Some(Interest::WRITE)), Readiness::WRITE);
+        assert_eq!(both.seen_with(Some(Interest::PRIORITY)), Readiness::EMPTY);
+        assert_eq!((both | Readiness::HANGUP).seen_with(None), Readiness::EMPTY);
+        assert_eq!(Readiness::PRIORITY.seen_with(None), Readiness::EMPTY);
     }
 
     #[cfg(any(target_os = "linux", target_os = "android"))]

@@ -185,15 +185,16 @@ impl<S: Source, D, F: FnMut(Registration<'_, S, D>, Readiness)> Batch<'_, S, D, 
         let (mut events, mut stale, mut is_notified) = (0, 0, false);
         for answer in answers {
             let bits = answer::bits(answer);
-            let Some((slot, interest)) = armed(slots, bits) else {
+            let Some(slot) = find(slots, bits) else {
                 // The notifier has no slot, so to look for it here costs other events nothing.
                 let is_bell = bits == NOTIFIER;
                 is_notified |= is_bell;
                 stale += u64::from(!is_bell);
                 continue;
             };
-            let readiness = answer::seen(answer).seen_with(interest);
+            let readiness = answer::seen(answer, slot.interest);
             if readiness.is_empty() {
+                stale += u64::from(slot.interest.is_none());
                 continue;
             }
             if slot.mode == Mode::OneShot {
@@ -210,15 +211,11 @@ impl<S: Source, D, F: FnMut(Registration<'_, S, D>, Readiness)> Batch<'_, S, D, 
     }
 }
 
-/// The slot of the key with the bits `bits`, unless it is gone or disarmed.
+/// The slot of the key with the bits `bits`, unless it is gone.
 #[inline]
-fn armed<S, D>(slots: &mut [Slot<S, D>], bits: u64) -> Option<(&mut Slot<S, D>, Interest)> {
+fn find<S, D>(slots: &mut [Slot<S, D>], bits: u64) -> Option<&mut Slot<S, D>> {
     let slot = slots.get_mut(bits as u32 as usize)?;
-    if slot.key.bits() != bits {
-        return None;
-    }
-    let interest = slot.interest?;
-    Some((slot, interest))
+    (slot.key.bits() == bits).then_some(slot)
 }
 
 #[cfg(all(test, unix))]

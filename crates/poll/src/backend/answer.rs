@@ -4,6 +4,7 @@
 //! rewritten, and one loop reports for all: the compiler makes one piece of that loop and of what the
 //! selector's owner does with an event, which saves 16 instructions an event.
 
+use crate::interest::Interest;
 use crate::readiness::Readiness;
 
 /// The bits of a key, and what its source is ready for.
@@ -34,11 +35,11 @@ pub(crate) const fn bits(answer: &Answer) -> u64 {
     return answer.bits;
 }
 
-/// What the source is ready for.
+/// What an owner who asked for `interest`, or for nothing, gets to see of what the source is ready for.
 #[inline(always)]
-pub(crate) const fn seen(answer: &Answer) -> Readiness {
+pub(crate) fn seen(answer: &Answer, interest: Option<Interest>) -> Readiness {
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    return Readiness::from_epoll(answer.events);
+    return Readiness::of_epoll_with(answer.events, interest);
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    return answer.seen;
+    return answer.seen.seen_with(interest);
 }
