@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
-use sched::{Payload, Scheduler, TaskId};
+use sched::{Payload, Scheduler, TaskId, Wakes};
 
 use crate::ask::{Ask, Direction};
 use crate::deadlines::Sweeper;
@@ -81,7 +81,12 @@ impl Waits {
 
     #[inline]
     pub(crate) fn end(&self) {
-        self.ended.set(self.ended.get() + 1);
+        self.end_many(1);
+    }
+
+    #[inline]
+    fn end_many(&self, waits: u64) {
+        self.ended.set(self.ended.get() + waits);
     }
 
     /// How many have ever begun.
@@ -125,6 +130,36 @@ impl Closes {
 
     pub(crate) fn take_waiters(&self) -> Vec<Waiter> {
         self.waiters.take()
+    }
+}
+
+/// Takes in what became ready. The queue is borrowed meanwhile, once for all that comes.
+pub(crate) struct Arrivals<'a> {
+    core: &'a Core,
+    wakes: Wakes<'a, Yielded>,
+    /// Waits on sources that have ended.
+    ended: u64,
+}
+
+impl Arrivals<'_> {
+    /// Queues a task whose wait on a source has ended.
+    #[inline(always)]
+    pub(crate) fn end_task_wait(&mut self, task: TaskId) {
+        self.ended += 1;
+        self.wakes.wake(task);
+    }
+
+    /// Collects the waker of a wait on a source that has ended.
+    pub(crate) fn end_foreign_wait(&mut self, waker: Waker) {
+        self.ended += 1;
+        self.core.foreign.borrow_mut().push(waker);
+    }
+}
+
+impl Drop for Arrivals<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.core.source_waits.end_many(self.ended);
     }
 }
 
@@ -287,17 +322,10 @@ impl Core {
         }
     }
 
-    /// Queues a task whose wait on a source has ended.
-    #[inline(always)]
-    pub(crate) fn end_task_wait(&self, task: TaskId) {
-        self.source_waits.end();
-        self.scheduler.wake(task);
-    }
-
-    /// Collects the waker of a wait on a source that has ended.
-    pub(crate) fn end_foreign_wait(&self, waker: Waker) {
-        self.source_waits.end();
-        self.foreign.borrow_mut().push(waker);
+    /// For the news of one wait.
+    #[inline]
+    pub(crate) fn arrivals(&self) -> Arrivals<'_> {
+        Arrivals { wakes: self.scheduler.wakes(), core: self, ended: 0 }
     }
 
     /// Calls the wakers that were collected while the driver was borrowed.

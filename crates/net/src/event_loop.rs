@@ -204,9 +204,11 @@ impl EventLoop {
         let timeout = self.patience(timeout)?;
         trace::event!(TRACE, ?timeout, "wait");
         let core = &*self.core;
+        let mut arrivals = core.arrivals();
         let waited = core.driver.wait(timeout, |source, readiness| {
-            source.report(readiness, core);
+            source.report(readiness, &mut arrivals);
         });
+        drop(arrivals);
         core.open_lap();
         core.wake_foreign();
         core.scheduler.drain();

@@ -7,7 +7,7 @@ use std::task::Waker;
 use sched::TaskId;
 
 use crate::ask::Direction;
-use crate::core::Core;
+use crate::core::Arrivals;
 use crate::deadlines::Limits;
 use crate::driver::{Key, Readiness, Socket};
 
@@ -107,30 +107,30 @@ impl Source {
         self.ready.get().intersects(direction.flag())
     }
 
-    /// Takes in a report of the driver, and brings back those who waited for it. Runs under a borrow of
-    /// the driver, so foreign wakers, which run any code, are only collected.
+    /// Takes in a report of the driver, and brings back those who waited for it. Runs under borrows of
+    /// the driver and the queue, so foreign wakers, which run any code, are only collected.
     #[inline(always)]
-    pub(crate) fn report(&self, readiness: Readiness, core: &Core) {
+    pub(crate) fn report(&self, readiness: Readiness, arrivals: &mut Arrivals<'_>) {
         self.ready.set(self.ready.get() | readiness);
         let awaited = readiness & self.waited.get();
         if awaited == Readiness::READ
             && let Some(task) = self.take_task(Direction::Read)
         {
-            core.end_task_wait(task);
+            arrivals.end_task_wait(task);
         } else if !awaited.is_empty() {
-            self.report_odd(awaited, core);
+            self.report_odd(awaited, arrivals);
         }
     }
 
     /// Apart, because few wait to write, and few with a foreign waker.
     #[cold]
     #[inline(never)]
-    fn report_odd(&self, awaited: Readiness, core: &Core) {
+    fn report_odd(&self, awaited: Readiness, arrivals: &mut Arrivals<'_>) {
         for direction in Direction::BOTH {
             if awaited.intersects(direction.flag()) {
                 match self.take_waiter(direction) {
-                    Some(Waiter::Task(task)) => core.end_task_wait(task),
-                    Some(Waiter::Foreign(waker)) => core.end_foreign_wait(waker),
+                    Some(Waiter::Task(task)) => arrivals.end_task_wait(task),
+                    Some(Waiter::Foreign(waker)) => arrivals.end_foreign_wait(waker),
                     None => {}
                 }
             }

@@ -72,14 +72,32 @@ impl Kernel {
         timeout: Option<Duration>,
         mut report: impl FnMut(&Source, Readiness),
     ) -> io::Result<()> {
+        if self.mode != Mode::Edge || !self.withheld.is_empty() {
+            return self.wait_odd(timeout, &mut report);
+        }
+        let mut selector = self.selector.borrow_mut();
+        selector.select_each(timeout, |registration, readiness| {
+            report(registration.source(), readiness);
+        })?;
+        Ok(())
+    }
+
+    /// As [`Kernel::wait`], with a backend that has no edges or does not tell all. Apart, so that those which
+    /// do are not asked at each event.
+    #[cold]
+    #[inline(never)]
+    fn wait_odd(
+        &self,
+        timeout: Option<Duration>,
+        report: &mut dyn FnMut(&Source, Readiness),
+    ) -> io::Result<()> {
         let is_level = self.mode != Mode::Edge;
-        let withheld = self.withheld;
         self.selector.borrow_mut().select_each(timeout, |registration, readiness| {
             let source = registration.source();
             if is_level && !source.waited().contains(watched(readiness)) {
                 self.note(source);
             }
-            report(source, readiness | withheld);
+            report(source, readiness | self.withheld);
         })?;
         if is_level {
             self.disarm()?;

@@ -240,7 +240,8 @@ impl<K: Family> Stream<K> {
         self.io.source.socket.shutdown(how)?;
         if how != Shutdown::Write {
             // Windows does not report what this side does; now every read finds its end.
-            self.io.source.report(Readiness::READ | Readiness::READ_HANGUP, &self.io.core);
+            let end = Readiness::READ | Readiness::READ_HANGUP;
+            self.io.source.report(end, &mut self.io.core.arrivals());
         }
         Ok(())
     }
