@@ -9,6 +9,7 @@ const FENCED: &[&str] = &[
     "crates/gen/src/pin.rs",
     "crates/gen/tests/allocations.rs",
     "crates/gen/tests/no_std/program.rs",
+    "crates/net/src/chunk.rs",
     "crates/net/tests/allocations.rs",
     "crates/poll/src/backend/epoll_wait.rs",
     "crates/poll/src/backend/native.rs",

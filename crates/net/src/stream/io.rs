@@ -17,7 +17,7 @@ impl Registered {
     pub(super) fn chunk<K: Family>(&self) -> impl Future<Output = io::Result<Option<Chunk>>> + '_ {
         self.when_readable(|source| {
             let mut buffer = chunk::take();
-            match source.socket.recv(&mut buffer[..]) {
+            match source.socket.recv(&mut buffer.bytes[..]) {
                 Ok(length @ 1..) => {
                     source.received::<K>(length, CHUNK_SIZE);
                     Ok(Some(Chunk::new(buffer, length)))
