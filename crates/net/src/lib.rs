@@ -133,6 +133,10 @@ pub use time::{
 };
 pub use unblock::{Unblock, unblock};
 
+#[doc = include_str!("../docs/hot-path.md")]
+#[cfg(any(doc, doctest))]
+pub mod hot_path {}
+
 #[doc = include_str!("../docs/tutorial.md")]
 #[cfg(all(any(doc, doctest), feature = "channel"))]
 pub mod tutorial {}
