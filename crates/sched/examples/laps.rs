@@ -4,10 +4,14 @@
 //!     cargo run --release -p sched --example laps -- peer 10000 100
 //!     cargo run --release -p sched --example laps -- both 10000 100
 //!     cargo run --release -p sched --example laps -- shuffled 1000000 10
+//!     cargo run --release -p sched --example laps -- join 1000 100
+//!     cargo run --release -p sched --example laps -- wake 1000 100
 //!
 //! The arguments are what to run, how many tasks, and how often each yields. `shuffled` queues the
 //! tasks in an order that has nothing to do with their places in memory. Each prints nanoseconds a
 //! step, of processor time; `both` runs one after the other, five times, and prints the median of the ratio as well.
+//! `join` spawns so many tasks as often as told, each of which ends in its first step, and takes their results;
+//! `wake` brings parked tasks back through their wakers.
 //! Under `valgrind --tool=callgrind`, the difference of two runs with different numbers of yields
 //! gives instructions per step.
 
@@ -25,7 +29,7 @@ use sched::{Outcome, Scheduler};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [mode, tasks, yields] = arguments.as_slice() else {
-        return Err("usage: laps sched|shuffled|peer|both TASKS YIELDS".into());
+        return Err("usage: laps sched|shuffled|peer|both|join|wake TASKS YIELDS".into());
     };
     let (tasks, yields) = (tasks.parse()?, yields.parse()?);
     match mode.as_str() {
@@ -33,6 +37,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "shuffled" => println!("sched, shuffled, {:.1} ns a step", sched(tasks, yields, true)),
         "peer" => println!("FuturesUnordered {:.1} ns a poll", peer(tasks, yields)),
         "both" => both(tasks, yields),
+        "join" => println!("{:.1} ns to spawn, step and join", join(tasks, yields)),
+        "wake" => println!("{:.1} ns to wake and step", wake(tasks, yields)),
         other => return Err(format!("{other}: not a mode").into()),
     }
     Ok(())
@@ -127,6 +133,38 @@ fn both(tasks: usize, yields: u32) {
     println!("{tasks} tasks: median of the ratio {:.2}", ratios[2]);
 }
 
+fn join(tasks: usize, rounds: u32) -> f64 {
+    let scheduler = Scheduler::<(), ()>::new();
+    let mut handles = Vec::with_capacity(tasks);
+    let (start, mut steps) = (busy(), 0);
+    for _ in 0..rounds {
+        handles.extend((0..tasks).map(|_| scheduler.spawn_join(Yields(0))));
+        while scheduler.step().is_ok() {
+            steps += 1;
+        }
+        handles
+            .drain(..)
+            .for_each(|mut task| assert!(task.try_join().is_some_and(|end| end.is_ok())));
+    }
+    nanoseconds(start, steps, tasks, rounds - 1)
+}
+
+fn wake(tasks: usize, rounds: u32) -> f64 {
+    let scheduler = Scheduler::<(), ()>::new();
+    let ids: Vec<_> = (0..tasks).map(|_| scheduler.spawn(Yields(rounds + 1))).collect();
+    while scheduler.step().is_ok() {}
+    let wakers: Vec<Waker> = ids.into_iter().filter_map(|id| scheduler.waker(id)).collect();
+    let (start, mut steps) = (busy(), 0);
+    for _ in 0..rounds {
+        wakers.iter().for_each(Waker::wake_by_ref);
+        while scheduler.step().is_ok() {
+            steps += 1;
+        }
+    }
+    nanoseconds(start, steps, tasks, rounds - 1)
+}
+
+/// What a step took, of which there were one more for each task than its yields.
 fn nanoseconds(start: f64, steps: u64, tasks: usize, yields: u32) -> f64 {
     assert_eq!(steps, tasks as u64 * (u64::from(yields) + 1));
     (busy() - start) / steps as f64
