@@ -1,4 +1,4 @@
-//! What can be checked without running the project.
+//! What can be checked without tests: what the sources say, and what they cost.
 
 mod documents;
 mod elders;
@@ -12,6 +12,7 @@ mod wine;
 mod words;
 
 use crate::cargo;
+use crate::count::growth;
 use crate::report::{Report, verdict};
 use crate::source;
 use crate::tree;
@@ -36,4 +37,5 @@ pub(crate) fn run(report: &mut Report) {
     };
     report.step("layers of crates", || verdict(&layers::crates(&metadata)));
     report.step("licences", || verdict(&licences::check(&metadata)));
+    growth::run(report);
 }

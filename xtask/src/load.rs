@@ -22,6 +22,13 @@ pub(crate) const ANSWER: &[u8] = b"Hello world\n";
 pub(crate) const HELLO: Dialogue =
     Dialogue { request: b"hello\n", answer: ANSWER, length: ANSWER.len() };
 
+/// With echo.
+pub(crate) const ECHO: Dialogue =
+    Dialogue { request: SAYING, answer: SAYING, length: SAYING.len() };
+
+/// 64 bytes.
+const SAYING: &[u8] = b"Whatever is said to echo comes back, byte for byte, as it came.\n";
+
 /// With `hello --http`.
 pub(crate) const HTTP: Dialogue = Dialogue {
     request: b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n",
@@ -62,20 +69,33 @@ pub(crate) fn run(
     connections: usize,
     rounds: usize,
 ) -> Result<Vec<Client>, Failure> {
-    let open = (0..connections).map(|_| Client::connect(address));
-    let mut clients = open.collect::<Result<Vec<Client>, Failure>>()?;
+    let mut clients = open(address, connections)?;
     for _ in 0..rounds {
-        for client in &mut clients {
-            client.send(dialogue.request)?;
-        }
-        for client in &mut clients {
-            let answer = client.receive(dialogue.length)?;
-            if !answer.ends_with(dialogue.answer) {
-                return Err(format!("answered {:?}", String::from_utf8_lossy(&answer)).into());
-            }
-        }
+        ask(&mut clients, dialogue)?;
+        check(&mut clients, dialogue)?;
     }
     Ok(clients)
+}
+
+/// Opens the connections.
+pub(crate) fn open(address: SocketAddr, connections: usize) -> Result<Vec<Client>, Failure> {
+    (0..connections).map(|_| Client::connect(address)).collect()
+}
+
+/// The first half of a round: all ask.
+pub(crate) fn ask(clients: &mut [Client], dialogue: Dialogue) -> Result<(), Failure> {
+    clients.iter_mut().try_for_each(|client| client.send(dialogue.request))
+}
+
+/// The second half: all are answered.
+pub(crate) fn check(clients: &mut [Client], dialogue: Dialogue) -> Result<(), Failure> {
+    for client in clients {
+        let answer = client.receive(dialogue.length)?;
+        if !answer.ends_with(dialogue.answer) {
+            return Err(format!("answered {:?}", String::from_utf8_lossy(&answer)).into());
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -29,13 +29,15 @@ Usage: cargo xtask COMMAND
 
   test              unit, property, cross-crate and doc tests, then the examples and their answers,
                     and hello --http with curl, wrk, ab, nginx and HAProxy
-  check             format, lints, docs, layering, unsafe fence, sizes, licences, words
+  check             format, lints, docs, layering, unsafe fence, sizes, licences, words; and whether
+                    instructions and system calls have grown since they were recorded
   check --memory    sched and gen under AddressSanitizer and valgrind, and the loom model check
   check --targets [--all]
                     types for macOS, FreeBSD and Windows, with --all for illumos and Android too;
                     and for Windows the suites and hello under wine
   count             instructions, system calls and memory, against their limits; and sched
                     beside FuturesUnordered in time, printed only
+  count --record    counts instructions and system calls for check to compare with
   ecosystem         the programs of examples/ecosystem, which is a workspace of its own, driven by
                     curl, h2load, openssl, redis-cli and redis-benchmark
   sim [--seeds N] [--seed S] [--scenario NAME]
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         ["check", "--targets"] => check::targets::run,
         ["check", "--targets", "--all"] => check::targets::run_all,
         ["count"] => count::run,
+        ["count", "--record"] => count::growth::record,
         ["ecosystem"] => ecosystem::run,
         ["sim", ref rest @ ..] => {
             let mut report = Report::new();

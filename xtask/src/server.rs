@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::report::{Failure, output};
 
 /// How long a server may take to say or do what it is waited for; valgrind makes it slow.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running server. Dropped, its process is ended.
 #[derive(Debug)]
@@ -66,6 +66,15 @@ impl Server {
         self.errors.take().and_then(|thread| thread.join().ok()).unwrap_or_default()
     }
 
+    /// The process to send signals to. strace runs the server as its child and lets no signal
+    /// through, so it is the child where there is one.
+    pub(crate) fn worker(&self) -> String {
+        let id = self.id().to_string();
+        let children = format!("/proc/{id}/task/{id}/children");
+        let children = std::fs::read_to_string(children).unwrap_or_default();
+        children.split_whitespace().next().unwrap_or(&id).to_owned()
+    }
+
     fn end(&mut self) {
         // It may have ended by itself; then there is nothing to end and only the entry to collect.
         let _ = self.child.kill();
@@ -74,14 +83,10 @@ impl Server {
 
     /// Asks it to end, as a user would, waits until it has, and says how it did; Unix only.
     ///
-    /// A tool around it, such as valgrind, then writes what it has counted. strace runs the server
-    /// as its child and lets no signal through, so the signal goes to the child where there is one.
+    /// A tool around it, such as valgrind, then writes what it has counted.
     pub(crate) fn terminate(mut self) -> Result<ExitStatus, Failure> {
-        let id = self.id().to_string();
-        let children = format!("/proc/{id}/task/{id}/children");
-        let children = std::fs::read_to_string(children).unwrap_or_default();
         let mut kill = Command::new("kill");
-        kill.arg("-TERM").arg(children.split_whitespace().next().unwrap_or(&id));
+        kill.arg("-TERM").arg(self.worker());
         output(kill)?;
         // Its output ends when its process does, and the tool's around it.
         while match self.lines.recv_timeout(PATIENCE) {
