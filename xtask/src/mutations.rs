@@ -23,8 +23,8 @@ const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "a wake is lost",
         file: "crates/net/src/core.rs",
-        search: "        self.source_waits.end();\n        self.scheduler.wake(task);",
-        replace: "        self.source_waits.end();\n        if self.source_waits.len() != 1 { self.scheduler.wake(task); }",
+        search: "        self.ended += 1;\n        self.wakes.wake(task);",
+        replace: "        self.ended += 1;\n        if self.core.source_waits.len() != 1 { self.wakes.wake(task); }",
     },
     Mutation {
         name: "who waits to write is not told",

@@ -212,7 +212,7 @@ impl<Y: 'static, T: 'static> Scheduler<Y, T> {
         // with the panic that did not happen would cost every step a dozen instructions.
         let mut step = None;
         let caught = catch_unwind(AssertUnwindSafe(|| {
-            step = Some(turn.run(&shared.lent, self.shared.waker()))
+            step = Some(turn.run(&shared.lent, self.shared.waker()));
         }));
         let value = match (caught, step) {
             (Ok(()), Some(Step::Yielded(value))) => value,
