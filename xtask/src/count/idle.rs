@@ -10,7 +10,7 @@ use crate::report::{Failure, output};
 use crate::server::Server;
 
 /// Bytes of memory for a connection that made a request and waits.
-const BYTES: f64 = 512.0;
+const BYTES: f64 = 320.0;
 
 /// Connections of the two runs that the memory of one is taken from.
 const FEW: usize = 100;

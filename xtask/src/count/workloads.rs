@@ -171,9 +171,9 @@ const BOTH: Counts = &[(Kind::Instructions, Known), (Kind::Calls, Known)];
 /// A wait is one system call.
 const WAIT: Counts = &[(Kind::Instructions, Known), (Kind::Calls, AtMost(1.0))];
 /// User-mode instructions of the whole server process; and one recv, one send, a share of one wait.
-const REQUEST: Counts = &[(Kind::Instructions, AtMost(330.0)), (Kind::Calls, AtMost(2.2))];
+const REQUEST: Counts = &[(Kind::Instructions, AtMost(275.0)), (Kind::Calls, AtMost(2.2))];
 /// Half of the instructions parse the request.
-const HTTP_REQUEST: Counts = &[(Kind::Instructions, AtMost(1_650.0)), (Kind::Calls, AtMost(2.2))];
+const HTTP_REQUEST: Counts = &[(Kind::Instructions, AtMost(1_500.0)), (Kind::Calls, AtMost(2.2))];
 /// One accept4, epoll_ctl, recv, send, recv that finds the end, and close; a share of the waits, and
 /// of the accept4 that finds no more.
 const CONNECTION: Counts = &[(Kind::Instructions, Known), (Kind::Calls, AtMost(8.0))];
