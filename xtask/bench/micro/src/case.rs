@@ -41,6 +41,8 @@ pub struct Peer {
     pub name: &'static str,
     /// Does the case at a size, so many iterations, and says what one unit costs.
     pub run: fn(size: u64, iterations: u64) -> Figure,
+    /// Whether the machine has what it takes; if not, it says so.
+    pub is_there: fn() -> bool,
 }
 
 /// What one unit costs.
@@ -63,7 +65,12 @@ impl Size {
 
 impl Peer {
     pub fn new(name: &'static str, run: fn(u64, u64) -> Figure) -> Peer {
-        Peer { name, run }
+        Peer { name, run, is_there: || true }
+    }
+
+    /// The same, but only where the machine has what it takes.
+    pub fn if_there(self, is_there: fn() -> bool) -> Peer {
+        Peer { is_there, ..self }
     }
 }
 

@@ -32,8 +32,8 @@ struct Contest<'a> {
 }
 
 fn contests<'a>(case: &'a Case, plan: &Plan) -> impl Iterator<Item = Contest<'a>> {
-    let wanted = case.peers.iter().map(|peer| peer.name).filter(|name| plan.wants(name));
-    let mut peers: Vec<_> = wanted.collect();
+    let wanted = case.peers.iter().filter(|peer| plan.wants(peer.name) && (peer.is_there)());
+    let mut peers: Vec<_> = wanted.map(|peer| peer.name).collect();
     if peers.contains(&OURS) {
         peers.push(AGAIN);
     }
@@ -111,7 +111,12 @@ mod tests {
             unit: "ns/step",
             grow: false,
             sizes: vec![Size::new(2, 10), Size::new(1000, 1).thorough(3)],
-            peers: vec![Peer::new(OURS, idle), Peer::new("tokio", idle), Peer::new("mio", idle)],
+            peers: vec![
+                Peer::new(OURS, idle),
+                Peer::new("tokio", idle),
+                Peer::new("mio", idle),
+                Peer::new("away", idle).if_there(|| false),
+            ],
         }
     }
 
@@ -141,6 +146,13 @@ mod tests {
         };
         assert_eq!(sizes(&Plan::default()), [2, 1000]);
         assert_eq!(sizes(&Plan { quick: true, ..Plan::default() }), [2]);
+    }
+
+    #[test]
+    fn who_is_not_there_has_no_turn() {
+        let case = case();
+        let contest = contests(&case, &Plan::default()).next().unwrap();
+        assert_eq!(contest.peers, ["ours", "tokio", "mio", "ours again"]);
     }
 
     #[test]
