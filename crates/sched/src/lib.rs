@@ -42,7 +42,8 @@
 //!   there, whatever is spawned or woken meanwhile; and each of the `r − c` has one step before it. A
 //!   task woken many times before its step runs once.
 //! - **No wake is lost.** A wake during a task's own step queues it again. Wakes and spawns from other
-//!   threads are taken in where a lap of the queue ends, at the latest when nothing else is queued, or
+//!   threads are taken in where a lap of the queue ends: after as many steps as tasks were ready where it
+//!   began, or up to 64 if fewer were, and at the latest when nothing else is queued. Or
 //!   by [`drain`](Scheduler::drain), after which the unpark hook guarantees that an owner who goes to sleep is called for what comes later.
 //! - **Ids do not alias.** The [`TaskId`] of a task that has ended finds nothing.
 //! - **Panics stay where they are.** One in a task, in its destructor, or in a closure sent by another

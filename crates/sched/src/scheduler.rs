@@ -230,7 +230,8 @@ impl<Y: 'static, T: 'static> Scheduler<Y, T> {
     ///
     /// Says whether the task will have a step on account of this or an earlier wake: not when it has
     /// ended or is cancelled.
-    #[inline]
+    // Inlined as `step` is: in a loop they are the whole of the work.
+    #[inline(always)]
     pub fn wake(&self, id: TaskId) -> bool {
         self.shared.table.borrow_mut().wake(id)
     }

@@ -110,7 +110,7 @@ impl<Y, T> Table<Y, T> {
         Some(slot.body.turn(id, slot.waker.as_ref()))
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn wake(&mut self, id: TaskId) -> bool {
         let Some(state) = self.tasks.word_mut(id.0) else {
             return false;
