@@ -84,7 +84,8 @@ impl Future for Lap {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         match self.take() {
             Turn::Arrived => stage::arrive(Some(cx.waker().clone())),
-            // The cheapest yield for each of the peers, tokio's own `yield_now` included.
+            // The yield that costs each peer least. tokio's own `yield_now` goes by a list of those who
+            // let others go first, and takes three times as long with two tasks.
             Turn::Yielded => cx.waker().wake_by_ref(),
             Turn::Left => return Poll::Ready(()),
         }
