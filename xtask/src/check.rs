@@ -11,6 +11,7 @@ pub(crate) mod targets;
 mod wine;
 mod words;
 
+use crate::bench;
 use crate::cargo;
 use crate::count::growth;
 use crate::report::{Report, verdict};
@@ -37,5 +38,10 @@ pub(crate) fn run(report: &mut Report) {
     };
     report.step("layers of crates", || verdict(&layers::crates(&metadata)));
     report.step("licences", || verdict(&licences::check(&metadata)));
+    // What it compiles is too much for this; whoever measures builds it.
+    report.command("rustfmt of the benchmarks", bench::inside(["fmt", "--all", "--check"]));
+    report.step("licences of the benchmarks", || {
+        verdict(&licences::check(&cargo::metadata_of(bench::inside([]))?))
+    });
     growth::run(report);
 }

@@ -4,13 +4,13 @@
 //! length, so that starting and ending cost nothing. What is timed all the same, beside a peer in the
 //! same minute, is printed and fails nothing.
 
-mod figures;
+pub(crate) mod figures;
 pub(crate) mod growth;
-mod idle;
+pub(crate) mod idle;
 mod lockstep;
 mod measure;
 mod ratio;
-mod tools;
+pub(crate) mod tools;
 mod workloads;
 
 use crate::report::{Failure, Report};
@@ -125,7 +125,7 @@ fn over(value: f64, bound: Bound) -> Option<String> {
 }
 
 /// What one unit of work costs: the difference of two runs.
-fn per_unit(less: (u64, u64), more: (u64, u64)) -> f64 {
+pub(crate) fn per_unit(less: (u64, u64), more: (u64, u64)) -> f64 {
     let ((units, cost), (more_units, more_cost)) = (less, more);
     (more_cost as f64 - cost as f64) / (more_units - units) as f64
 }

@@ -1,7 +1,7 @@
 //! `hello --http`, asked by the clients that people use, and behind the proxies that they put before it.
 
 mod curl;
-mod loads;
+pub(crate) mod loads;
 mod proxies;
 
 use std::path::{Path, PathBuf};
@@ -61,21 +61,22 @@ fn tried(program: &Path, trial: Trial) -> Result<(), Failure> {
 
 /// A folder for the files of one trial; removed with them when it is dropped. Its path is short, as
 /// those of sockets have to be.
-struct Folder(PathBuf);
+#[derive(Debug)]
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    fn new() -> Result<Folder, Failure> {
+    pub(crate) fn new() -> Result<Folder, Failure> {
         let path = env::temp_dir().join(format!("hello-http-{}", process::id()));
         fs::create_dir(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(Folder(path))
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
     /// Writes a file, and returns its path.
-    fn file(&self, name: &str, content: &str) -> Result<String, Failure> {
+    pub(crate) fn file(&self, name: &str, content: &str) -> Result<String, Failure> {
         let path = self.path(name);
         fs::write(&path, content)?;
         Ok(path.display().to_string())

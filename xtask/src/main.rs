@@ -3,6 +3,7 @@
 //! A developer and the continuous integration run the same commands: see [`USAGE`].
 
 mod answers;
+mod bench;
 mod cargo;
 mod check;
 mod client;
@@ -12,6 +13,7 @@ mod http;
 mod load;
 mod memory;
 mod mutations;
+mod processors;
 mod report;
 mod server;
 mod sim;
@@ -40,6 +42,9 @@ Usage: cargo xtask COMMAND
   count --record    counts instructions and system calls for check to compare with
   ecosystem         the programs of examples/ecosystem, which is a workspace of its own, driven by
                     curl, h2load, openssl, redis-cli and redis-benchmark
+  bench [gen|sched|poll|net|timers|all] [--quick] [--peers LIST] [--threads N]
+                    times, counts and memory beside those of peers: a table here, and tables, plots
+                    and all samples under target/bench
   sim [--seeds N] [--seed S] [--scenario NAME]
                     programs in a simulation, from many seeds: without arguments a fixed set
                     and some fresh ones; with --seed from this one on
@@ -69,6 +74,7 @@ fn main() -> ExitCode {
             sim::run(&mut report, rest);
             return report.finish();
         }
+        ["bench", ref rest @ ..] => return bench::main(rest),
         ["load", ref rest @ ..] => return load::main(rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

@@ -15,7 +15,8 @@ pub(crate) type Failure = Box<dyn Error>;
 pub(crate) struct Report {
     passed: u32,
     failed: u32,
-    skipped: u32,
+    /// What was skipped, and why.
+    skips: Vec<String>,
 }
 
 impl Report {
@@ -37,7 +38,22 @@ impl Report {
         print!("{name} ... ");
         flush();
         let start = Instant::now();
+        self.verdict(start, work())
+    }
+
+    /// As [`Report::value`], for work that shows its own progress: the line is printed after it.
+    pub(crate) fn value_of_shown<T>(
+        &mut self,
+        name: &str,
+        work: impl FnOnce() -> Result<T, Failure>,
+    ) -> Option<T> {
+        let start = Instant::now();
         let result = work();
+        print!("{name} ... ");
+        self.verdict(start, result)
+    }
+
+    fn verdict<T>(&mut self, start: Instant, result: Result<T, Failure>) -> Option<T> {
         let seconds = start.elapsed().as_secs_f64();
         match result {
             Ok(value) => {
@@ -77,7 +93,12 @@ impl Report {
     /// Counts the step `name` as skipped, in exactly one line.
     pub(crate) fn skip(&mut self, name: &str, reason: &str) {
         println!("SKIPPED {name}: {reason}");
-        self.skipped += 1;
+        self.skips.push(format!("{name}: {reason}"));
+    }
+
+    /// What was skipped so far, each with its reason.
+    pub(crate) fn skips(&self) -> &[String] {
+        &self.skips
     }
 
     /// Prints the summary line.
@@ -87,7 +108,8 @@ impl Report {
     }
 
     fn summary(&self) -> String {
-        format!("{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
+        let skipped = self.skips.len();
+        format!("{} passed, {} failed, {skipped} skipped", self.passed, self.failed)
     }
 }
 

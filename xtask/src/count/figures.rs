@@ -106,7 +106,7 @@ impl Machine {
 }
 
 /// The model in the first `model name : ...` of /proc/cpuinfo.
-fn model(cpuinfo: &str) -> Option<&str> {
+pub(crate) fn model(cpuinfo: &str) -> Option<&str> {
     let line = cpuinfo.lines().find(|line| line.starts_with("model name"))?;
     Some(line.split_once(':')?.1.trim())
 }

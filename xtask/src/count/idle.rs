@@ -33,13 +33,16 @@ fn unable_to_hold() -> Option<String> {
     if !cfg!(target_os = "linux") {
         return Some("it reads /proc".to_owned());
     }
+    let (limit, needed) = (hard_limit()?, MANY + SPARE);
+    (limit < needed).then(|| format!("it needs {needed} open files, the hard limit is {limit}"))
+}
+
+/// How many open files the system lets a process have; none if it does not say, or sets no limit.
+pub(crate) fn hard_limit() -> Option<usize> {
     let mut shell = Command::new("sh");
     shell.args(["-c", "ulimit -H -n"]);
-    let limit = output(shell).ok()?;
-    let needed = MANY + SPARE;
     // "unlimited" is no number, and enough.
-    let short = limit.trim().parse::<usize>().is_ok_and(|limit| limit < needed);
-    short.then(|| format!("it needs {needed} open files, the hard limit is {}", limit.trim()))
+    output(shell).ok()?.trim().parse().ok()
 }
 
 /// What one more connection adds to the memory of the server.
@@ -70,7 +73,7 @@ fn unlimited(program: &Path) -> Command {
 }
 
 /// `Rss:     1234 kB`
-fn rss(rollup: &str) -> Result<u64, Failure> {
+pub(crate) fn rss(rollup: &str) -> Result<u64, Failure> {
     let line = rollup.lines().find_map(|line| line.strip_prefix("Rss:")).ok_or("no Rss line")?;
     Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
 }

@@ -10,13 +10,13 @@ use crate::tree;
 
 /// A tool that counts while a program runs, and writes its count to a file at the end.
 #[derive(Debug)]
-pub(super) struct Counter {
+pub(crate) struct Counter {
     kind: Kind,
     log: PathBuf,
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// User-mode instructions.
     Instructions,
     /// System calls, of all threads.
@@ -25,14 +25,14 @@ pub(super) enum Kind {
 
 impl Kind {
     /// What counts it.
-    pub(super) fn tool(self) -> Tool {
+    pub(crate) fn tool(self) -> Tool {
         match self {
             Kind::Instructions => Tool::Valgrind,
             Kind::Calls => Tool::Strace,
         }
     }
 
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Kind::Instructions => "instructions",
             Kind::Calls => "system calls",
@@ -42,14 +42,14 @@ impl Kind {
 
 impl Counter {
     /// A counter that no other run shares its file with.
-    pub(super) fn new(kind: Kind) -> Result<Counter, Failure> {
+    pub(crate) fn new(kind: Kind) -> Result<Counter, Failure> {
         let folder = tree::root().join("target").join("xtask");
         fs::create_dir_all(&folder)?;
         Ok(Counter { kind, log: folder.join(format!("{kind:?}-{}.log", std::process::id())) })
     }
 
     /// The program under the tool; arguments may be added.
-    pub(super) fn command(&self, program: &Path) -> Command {
+    pub(crate) fn command(&self, program: &Path) -> Command {
         let mut command = match self.kind {
             Kind::Instructions => {
                 let mut command = Command::new("valgrind");
@@ -70,7 +70,7 @@ impl Counter {
     }
 
     /// What was counted, once the program has ended.
-    pub(super) fn count(&self) -> Result<u64, Failure> {
+    pub(crate) fn count(&self) -> Result<u64, Failure> {
         let text = fs::read_to_string(&self.log)?;
         fs::remove_file(&self.log)?;
         let count = match self.kind {

@@ -34,11 +34,16 @@ pub(super) fn wrk(server: &mut Server, folder: &Folder) -> Result<(), Failure> {
 }
 
 /// wrk counted requests, and nothing else.
-fn faultless(said: &str) -> Result<(), Failure> {
-    let requests = said.lines().find_map(|line| line.trim().split_once(" requests in "));
-    let some = requests.and_then(|(number, _)| number.parse().ok()).is_some_and(|n: u64| n > 0);
+pub(crate) fn faultless(said: &str) -> Result<(), Failure> {
+    let some = requests(said).is_some_and(|requests| requests > 0);
     let faults = said.contains("Socket errors") || said.contains("Non-2xx");
     if some && !faults { Ok(()) } else { Err(said.into()) }
+}
+
+/// How many requests wrk counted.
+pub(crate) fn requests(said: &str) -> Option<u64> {
+    let line = said.lines().find_map(|line| line.trim().split_once(" requests in "));
+    line?.0.parse().ok()
 }
 
 /// Connections that are kept and not, with bodies to both sides and without.
