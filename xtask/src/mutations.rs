@@ -71,7 +71,7 @@ const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "a timer is left behind on cancel",
         file: "crates/net/src/time.rs",
-        search: "            let timer = self.core.timers.borrow_mut().cancel(timer);\n            drop(timer);",
+        search: "            let waiter = self.core.timers.borrow_mut().cancel(timer);\n            drop(waiter);",
         replace: "            let _ = timer;",
     },
     Mutation {

@@ -299,7 +299,7 @@ impl Core {
         });
         self.source_waits.end_all();
         let timers = self.timers.borrow_mut().take_all();
-        waiters.extend(timers.into_iter().map(|timer| timer.waiter));
+        waiters.extend(timers);
         waiters.extend(self.closes.take_waiters());
         waiters.into_iter().for_each(|waiter| self.bring_back(waiter));
         for job in self.driver.close_threads() {
@@ -401,10 +401,11 @@ pub(crate) fn here(what: &str) -> Rc<Core> {
 
 /// Whether `core` runs on this thread, or none does.
 pub(crate) fn may_wait(core: &Core) -> bool {
-    match current() {
-        Ok(current) => std::ptr::eq(&*current, core),
-        Err(NoLoop) => true,
-    }
+    let may = CURRENT.try_with(|current| match &*current.borrow() {
+        Some(current) => std::ptr::eq(&**current, core),
+        None => true,
+    });
+    may.unwrap_or(true)
 }
 
 /// Makes a loop the current one of its thread; dropping it brings back the one before.

@@ -240,7 +240,7 @@ impl EventLoop {
     }
 
     fn earliest_deadline(&self, look: Option<Instant>) -> Option<Instant> {
-        let timer = self.core.timers.borrow_mut().next();
+        let timer = self.core.timers.borrow().next();
         timer.into_iter().chain(look).min()
     }
 
@@ -249,8 +249,8 @@ impl EventLoop {
     fn fire(&self) {
         loop {
             let due = self.core.timers.borrow_mut().pop_due(self.core.lap());
-            let Some(timer) = due else { break };
-            self.core.bring_back(timer.waiter);
+            let Some(waiter) = due else { break };
+            self.core.bring_back(waiter);
         }
         if self.core.sweeper.is_used() {
             self.core.sweep();

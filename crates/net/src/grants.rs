@@ -65,8 +65,8 @@ impl Core {
     }
 
     fn set_timer(&self, task: TaskId, deadline: Instant) -> TimerId {
-        let timer = Timer { deadline, waiter: Waiter::Task(task), since: self.stamp() };
-        self.timers.borrow_mut().set(timer)
+        let timer = Timer { waiter: Waiter::Task(task), since: self.stamp() };
+        self.timers.borrow_mut().set(deadline, timer)
     }
 
     /// Why no event of `source`, which belongs to `core`, can bring a task of this loop back.

@@ -297,9 +297,9 @@ impl Core {
                 }
             }
         });
-        for timer in self.timers.borrow().iter() {
+        for (deadline, timer) in self.timers.borrow().iter() {
             if let Waiter::Task(task) = timer.waiter {
-                add(task, WaitKind::Deadline(timer.deadline), timer.since);
+                add(task, WaitKind::Deadline(deadline), timer.since);
             }
         }
         for ((task, _), record) in self.records.waits.borrow().iter() {
