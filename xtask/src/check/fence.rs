@@ -21,6 +21,7 @@ const FENCED: &[&str] = &[
     "crates/sched/src/turn.rs",
     "crates/sched/src/waker.rs",
     "crates/sched/tests/memory.rs",
+    "xtask/bench/micro/src/bin/poll/polling.rs",
 ];
 
 /// The document, and its section, whose table says the same.
