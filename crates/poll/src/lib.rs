@@ -99,6 +99,7 @@ mod key;
 #[cfg(all(unix, not(target_os = "illumos")))]
 mod lists;
 mod notifier;
+mod numbers;
 mod readiness;
 mod registration;
 mod selector;

@@ -1,6 +1,5 @@
 //! Registrations, and waiting for them.
 
-use std::collections::HashSet;
 use std::fmt;
 use std::io;
 #[cfg(unix)]
@@ -15,6 +14,7 @@ use crate::events::{Event, Events};
 use crate::interest::{Interest, Mode};
 use crate::key::Key;
 use crate::notifier::Notifier;
+use crate::numbers::Numbers;
 use crate::readiness::Readiness;
 use crate::registration::Registration;
 use crate::slots::{Batch, Slot, Slots};
@@ -53,7 +53,7 @@ pub struct Selector<S: Source, D = ()> {
     slots: Slots<S, D>,
     /// The descriptors that are registered, disarmed ones included, so that every backend
     /// refuses the same one twice.
-    numbers: HashSet<Number>,
+    numbers: Numbers,
     counters: Counters,
 }
 
@@ -74,7 +74,7 @@ impl<S: Source, D> Selector<S, D> {
     /// [`Refusal::MissingBackend`] if this platform lacks it; otherwise as [`new`](Self::new).
     pub fn with_backend(backend: Backend) -> io::Result<Self> {
         let (driver, notifier) = Driver::open(backend)?;
-        let (slots, numbers) = (Slots::new(), HashSet::new());
+        let (slots, numbers) = (Slots::new(), Numbers::default());
         Ok(Self { driver, notifier, slots, numbers, counters: Counters::default() })
     }
 
@@ -312,7 +312,7 @@ impl<S: Source, D> Selector<S, D> {
         let key = self.slots.vacancy().ok_or(Refusal::Full)?;
         let descriptor = descriptor(source);
         let number = number(descriptor);
-        if self.numbers.contains(&number) {
+        if self.numbers.contains(number) {
             return Err(Refusal::AlreadyRegistered.into());
         }
         self.driver.add(Watch { descriptor, key, interest, mode })?;
@@ -323,7 +323,7 @@ impl<S: Source, D> Selector<S, D> {
     /// Removes what the selector itself knows of a registration.
     fn forget(&mut self, key: Key) -> Option<(S, D)> {
         let slot = self.slots.get(key)?.slot;
-        self.numbers.remove(&slot.number());
+        self.numbers.remove(slot.number());
         self.slots.remove(key)
     }
 
