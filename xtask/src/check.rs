@@ -45,3 +45,11 @@ pub(crate) fn run(report: &mut Report) {
     });
     growth::run(report);
 }
+
+/// The benchmarks, which compile everybody they measure beside the loop: lints, and whether those do what
+/// they promise.
+pub(crate) fn run_bench(report: &mut Report) {
+    let clippy = ["clippy", "--quiet", "--all-targets", "--", "--deny", "warnings"];
+    report.command("clippy of the benchmarks", bench::inside(clippy));
+    report.command("tests of the benchmarks", bench::inside(["test", "--no-fail-fast"]));
+}

@@ -33,6 +33,7 @@ Usage: cargo xtask COMMAND
                     and hello --http with curl, wrk, ab, nginx and HAProxy
   check             format, lints, docs, layering, unsafe fence, sizes, licences, words; and whether
                     instructions and system calls have grown since they were recorded
+  check --bench     lints and tests of what benchmarks measure with and against
   check --memory    sched and gen under AddressSanitizer and valgrind, and the loom model check
   check --targets [--all]
                     types for macOS, FreeBSD and Windows, with --all for illumos and Android too;
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
     let run: fn(&mut Report) = match words[..] {
         ["test"] => test::run,
         ["check"] => check::run,
+        ["check", "--bench"] => check::run_bench,
         ["check", "--memory"] => memory::run,
         ["check", "--targets"] => check::targets::run,
         ["check", "--targets", "--all"] => check::targets::run_all,
