@@ -65,14 +65,13 @@ impl Queue {
             self.advance();
             return Some(id);
         }
-        if self.next_lap.is_empty() {
-            return None;
-        }
+        // Also where there is none: those who are queued next then find all of its room.
         self.lap.clear();
         mem::swap(&mut self.lap, &mut self.next_lap);
         self.is_long = self.lap.len() >= LONG;
-        self.done = 1;
-        self.lap.first().copied()
+        let first = self.lap.first().copied();
+        self.done = usize::from(first.is_some());
+        first
     }
 
     /// Whether this lap has so many turns that their tasks cannot all be near the processor.
